@@ -1,0 +1,110 @@
+/*
+ * The internet layer's contract with the transports above it (tcp, udp, icmp).
+ *
+ * Addresses of both families are 16 bytes; an IPv4 address is stored as
+ * ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), so one comparison serves both. Everything a
+ * transport receives has passed the IP header's checks; the payload has not.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/net.h"
+
+struct ip_address {
+    uint64_t word[2]; /* network byte order, as in memory */
+};
+
+enum ip_protocol { IP_ICMP = 1, IP_TCP = 6, IP_UDP = 17, IP_ICMPV6 = 58 };
+enum ip_ecn { IP_ECN_NOT = 0, IP_ECN_ECT1 = 1, IP_ECN_ECT0 = 2, IP_ECN_CE = 3 };
+
+/* What the IP header said about a received packet. */
+struct ip_received {
+    struct ip_address source;
+    struct ip_address destination;
+    uint32_t payload_offset;    /* from the first byte of the chain's first part */
+    uint32_t payload_bytes;     /* transport header and data; may span parts */
+    uint8_t protocol;
+    uint8_t ecn;
+    uint8_t hop_limit;
+    bool is_ipv4;
+    bool is_multicast;          /* broadcast or multicast destination */
+    bool checksum_valid;        /* the transport checksum needs no verification */
+};
+
+/*
+ * A path to one destination, held by a connection or made on the stack. Filled by
+ * ip_route; stays valid while route.generation matches the stack's; ip_transmit
+ * re-resolves when it does not.
+ */
+struct ip_route {
+    struct ip_address source;
+    struct ip_address destination;
+    struct ip_address next_hop;
+    uint32_t generation;
+    uint16_t mtu_bytes;         /* of the path: device MTU lowered by path MTU discovery */
+    bool is_loopback;
+    bool is_ipv4;
+    bool link_valid;            /* link_destination below is known */
+    uint8_t link_destination[ETHERNET_ADDRESS_BYTES];
+};
+
+static inline bool ip_address_is_ipv4(const struct ip_address *address)
+{
+    const uint8_t *b = (const uint8_t *)address;
+    return address->word[0] == 0 && b[8] == 0 && b[9] == 0 && b[10] == 0xff && b[11] == 0xff;
+}
+
+/*
+ * Finds the way to `destination`; `source` may be all zero (chosen here) or must be
+ * an address of ours. ERR_NETUNREACH, ERR_ADDRNOTAVAIL, ERR_NETDOWN (no address yet).
+ */
+enum err ip_route(struct net_stack *stack, const struct ip_address *source,
+                  const struct ip_address *destination, struct ip_route *out) WARN_UNUSED;
+
+/*
+ * Sends a packet whose transport header stands in packet->header at
+ * header_start (put it at IP_TRANSPORT_START) and whose payload is the rest of the
+ * header plus the fragments. Adds the IP and Ethernet headers in front. With
+ * checksum_partial set by the transport (and the pseudo-header sum stored in the
+ * checksum field; checksum_start/offset relative to the transport header, adjusted
+ * here), it finishes the checksum in software when the device cannot. Takes
+ * ownership: `done` runs in every case. Packets wait, within limits, for address
+ * resolution; ERR_HOSTUNREACH reaches the transport through ip error reports.
+ */
+#define IP_TRANSPORT_START 96u /* driver headroom 16 + Ethernet 14 + IPv6 40, rounded up */
+void ip_transmit(struct net_stack *stack, struct ip_route *route, struct net_packet *packet,
+                 enum ip_protocol protocol, enum ip_ecn ecn);
+
+/* Error reports about packets of ours, already matched to the quoted header. */
+enum ip_report { IP_REPORT_UNREACHABLE, IP_REPORT_REFUSED, IP_REPORT_TOO_BIG,
+                 IP_REPORT_NO_NEIGHBOUR };
+
+struct ip_error {
+    enum ip_report report;
+    struct ip_address source;       /* of the quoted packet: ours */
+    struct ip_address destination;
+    uint16_t source_port;
+    uint16_t destination_port;
+    uint32_t sequence;              /* TCP: of the quoted segment */
+    uint16_t mtu_bytes;             /* IP_REPORT_TOO_BIG */
+};
+
+/*
+ * Entry points of the transports, called by ip input. Each takes ownership of the
+ * chain (frees it with net_buffer_free, or keeps it).
+ */
+void tcp_input(struct net_stack *stack, struct net_buffer *chain, const struct ip_received *ip);
+void udp_input(struct net_stack *stack, struct net_buffer *chain, const struct ip_received *ip);
+void tcp_error(struct net_stack *stack, const struct ip_error *error);
+void udp_error(struct net_stack *stack, const struct ip_error *error);
+
+/* Internet checksum over a part of a chain, folded, with `sum` as the start value. */
+uint16_t ip_checksum_chain(const struct net_buffer *chain, uint32_t offset, uint32_t length,
+                           uint32_t sum);
+/* Unfolded pseudo-header sum (RFC 9293 §3.1, RFC 8200 §8.1). */
+uint32_t ip_pseudo_sum(const struct ip_address *source, const struct ip_address *destination,
+                       enum ip_protocol protocol, uint32_t length);
+void net_buffer_free(struct net_stack *stack, struct net_buffer *chain);

@@ -1,0 +1,2 @@
+# Sources of net/, relative to the project's root; one file a line.
+NET_SRCS :=
