@@ -53,4 +53,34 @@ $(O)/host/%.c.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(AOT_FLAGS) -MMD -MP -c -o $@ $<
 
+# ---- Tests ----------------------------------------------------------------------------------------
+# Each area declares its tests: UNIT_TESTS += test_x, test_x_SRCS := the real module and its fakes.
+UNIT_TESTS :=
+FUZZ_TARGETS :=
+include $(sort $(wildcard tests/unit/*.mk tests/net/*.mk tests/fuzz/*.mk))
+
+HOST_TEST_FLAGS := -std=gnu17 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+    -fno-omit-frame-pointer -I. $(WARNINGS)
+# Optional per test: <name>_FLAGS, <name>_LIBS.
+define HOST_TEST_RULE
+$(O)/unit/$(1): $$($(1)_SRCS)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(HOST_TEST_FLAGS) $$($(1)_FLAGS) -MMD -MP -MF $$@.d -o $$@ $$($(1)_SRCS) $$($(1)_LIBS) -lcmocka
+-include $(O)/unit/$(1).d
+endef
+define FUZZ_RULE
+$(O)/fuzz/$(1): $$($(1)_SRCS)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(HOST_TEST_FLAGS) $$($(1)_FLAGS) -fsanitize=fuzzer -o $$@ $$($(1)_SRCS) $$($(1)_LIBS)
+endef
+$(foreach t,$(UNIT_TESTS),$(eval $(call HOST_TEST_RULE,$(t))))
+$(foreach t,$(FUZZ_TARGETS),$(eval $(call FUZZ_RULE,$(t))))
+
+.PHONY: test-unit-build fuzz-build test-unit
+test-unit-build: $(addprefix $(O)/unit/,$(UNIT_TESTS))
+fuzz-build: $(addprefix $(O)/fuzz/,$(FUZZ_TARGETS))
+SUITE_UNIT := for t in $(UNIT_TESTS); do CMOCKA_MESSAGE_OUTPUT=TAP $(O)/unit/$$t || echo "not ok - $$t ended with an error"; done
+test-unit: test-unit-build
+	$(Q)tests/run.py --logs $(O)/test-logs 'unit=$(value SUITE_UNIT)'
+
 -include $(KERNEL_OBJS:.o=.d) $(AOT_OBJS:.o=.d)

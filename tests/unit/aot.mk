@@ -1,0 +1,1 @@
+# Unit tests of aot: see the Makefile's UNIT_TESTS.

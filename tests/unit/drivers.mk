@@ -1,0 +1,1 @@
+# Unit tests of drivers: see the Makefile's UNIT_TESTS.

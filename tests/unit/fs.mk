@@ -1,0 +1,1 @@
+# Unit tests of fs: see the Makefile's UNIT_TESTS.

@@ -1,0 +1,1 @@
+# Unit tests of ip: see the Makefile's UNIT_TESTS.

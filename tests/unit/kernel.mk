@@ -1,0 +1,1 @@
+# Unit tests of kernel: see the Makefile's UNIT_TESTS.

@@ -1,0 +1,1 @@
+# Unit tests of tcp: see the Makefile's UNIT_TESTS.

@@ -1,0 +1,1 @@
+# Unit tests of wasi: see the Makefile's UNIT_TESTS.
