@@ -1,0 +1,36 @@
+/*
+ * What kernel/main.c calls to set the file system up.
+ *
+ * The tar image (initrd module 0, or linked into the image) becomes a tree whose
+ * files point into the image: it must stay mapped and unchanged for ever. Writes go
+ * to RAM, page by page. Every `--dir` lies in the tar under its guest path, so a
+ * preopen is a path of this tree; `/` and `.` name its root. Each volume or mount is
+ * a tree of its own.
+ *
+ * Normal kernel context only.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fs/vfs.h"
+#include "kernel/base/err.h"
+
+/*
+ * Builds the tree from a tar of size_bytes (0: an empty tree) and hands out its root,
+ * one reference. `/tmp` exists afterwards. limit_bytes bounds all memory the tree may
+ * take beyond the tar itself; 0 means "leave an eighth of RAM to the others".
+ * A damaged tar is ERR_INVAL, logged with the offset and the reason; an entry that a
+ * careful reader must not create (`..`, an unknown type) is skipped with a warning.
+ */
+enum err fs_create(const void *tar, size_t size_bytes, uint64_t limit_bytes,
+                   struct vfs_node **root) WARN_UNUSED;
+
+/*
+ * The directory that is preopened under `guest_path` (NUL-terminated, as the command line has
+ * it; a leading slash and `.` mean the root). It and its parents are made when absent, so
+ * that `dir=/data` works without a tar. ERR_NOTDIR if the path names a file.
+ */
+enum err fs_open_preopen(struct vfs_node *root, const char *guest_path,
+                         struct vfs_node **out) WARN_UNUSED;
