@@ -11,22 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel/base/address.h"
 #include "kernel/base/err.h"
-
-#define PAGE_BYTES 4096u
-#define LARGE_PAGE_BYTES (2u << 20)
-
-struct phys_addr {
-    uint64_t value;
-};
-
-/* All usable RAM is mapped, writable and no-execute, from here up. */
-#define DIRECT_MAP_BASE 0xffff800000000000ull
-
-static inline void *phys_to_virt(struct phys_addr address)
-{
-    return (void *)(uintptr_t)(DIRECT_MAP_BASE + address.value);
-}
 
 /* Of a pointer into the direct map or into the kernel image. */
 struct phys_addr virt_to_phys(const void *pointer);
