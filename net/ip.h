@@ -26,6 +26,7 @@ struct ip_received {
     struct ip_address destination;
     uint32_t payload_offset;    /* from the first byte of the chain's first part */
     uint32_t payload_bytes;     /* transport header and data; may span parts */
+    uint32_t header_offset;     /* of the IP header, from the same byte */
     uint8_t protocol;
     uint8_t ecn;
     uint8_t hop_limit;
@@ -78,6 +79,41 @@ enum err ip_route(struct net_stack *stack, const struct ip_address *source,
 void ip_transmit(struct net_stack *stack, struct ip_route *route, struct net_packet *packet,
                  enum ip_protocol protocol, enum ip_ecn ecn);
 
+/*
+ * Records a path MTU that an ICMP message claimed, once the transport has matched the
+ * message (IP_REPORT_TOO_BIG) to a packet really in flight (RFC 8201 §4): tcp_error and
+ * udp_error call it. Routes to the destination see the lower route.mtu_bytes when they
+ * are next used or refreshed. Values below the protocol's minimum are raised to it.
+ */
+void ip_path_mtu_update(struct net_stack *stack, const struct ip_address *destination,
+                        uint16_t mtu_bytes);
+
+/* Brings a held route up to date (new MTU, next hop); as ip_route of its addresses. */
+enum err ip_route_refresh(struct net_stack *stack, struct ip_route *route) WARN_UNUSED;
+
+/* Tells neighbour discovery that the peer of this route answers (RFC 4861 §7.3.1). Cheap. */
+void ip_route_confirm(struct net_stack *stack, struct ip_route *route);
+
+/* Whether packets to this unicast address end here (loopback addresses included). */
+bool ip_address_is_local(const struct net_stack *stack, const struct ip_address *address);
+
+/*
+ * Life cycle, called by net/stack.c. ip_init allocates stack->ip and sets the device's
+ * receive hook; ip_poll runs timers (ARP, NDP, DHCP, DNS, reassembly), delivers loopback
+ * packets and retries packets that found the ring full; it neither polls nor flushes the
+ * device.
+ */
+struct ip_state;
+enum err ip_init(struct net_stack *stack) WARN_UNUSED;
+void ip_destroy(struct net_stack *stack);
+bool ip_poll(struct net_stack *stack, uint64_t now_ns, uint64_t *next_deadline_ns);
+
+/*
+ * enum netdev_feature bits a transport may use on this route: loopback offers them all
+ * (its packets reach the other side whole), a device what it has.
+ */
+uint32_t ip_route_features(const struct net_stack *stack, const struct ip_route *route);
+
 /* Error reports about packets of ours, already matched to the quoted header. */
 enum ip_report { IP_REPORT_UNREACHABLE, IP_REPORT_REFUSED, IP_REPORT_TOO_BIG,
                  IP_REPORT_NO_NEIGHBOUR };
@@ -101,7 +137,11 @@ void udp_input(struct net_stack *stack, struct net_buffer *chain, const struct i
 void tcp_error(struct net_stack *stack, const struct ip_error *error);
 void udp_error(struct net_stack *stack, const struct ip_error *error);
 
-/* Internet checksum over a part of a chain, folded, with `sum` as the start value. */
+/*
+ * Checksum sums are those of net/checksum.h: memory order, not complemented.
+ * Internet checksum over a part of a chain, folded, with `sum` as the start value: with
+ * the pseudo-header sum, a correct packet gives 0xffff.
+ */
 uint16_t ip_checksum_chain(const struct net_buffer *chain, uint32_t offset, uint32_t length,
                            uint32_t sum);
 /* Unfolded pseudo-header sum (RFC 9293 §3.1, RFC 8200 §8.1). */
