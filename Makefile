@@ -84,3 +84,20 @@ test-unit: test-unit-build
 	$(Q)tests/run.py --logs $(O)/test-logs 'unit=$(value SUITE_UNIT)'
 
 -include $(KERNEL_OBJS:.o=.d) $(AOT_OBJS:.o=.d)
+
+# ---- Examples: built from source with Debian's compilers ----------------------------------------
+WASM_CC := clang-$(LLVM_VERSION) --target=wasm32-wasi
+EXAMPLES := hello static-file-server echo
+.PHONY: examples
+examples: $(foreach e,$(EXAMPLES),$(O)/examples/$(e).wasm)
+FILE_SERVER_SRCS := $(addprefix examples/static-file-server/,server.c http.c files.c)
+$(O)/examples/hello.wasm: examples/hello/hello.c
+	@mkdir -p $(@D)
+	$(Q)$(WASM_CC) -std=gnu17 -Wall -Wextra -Werror -O2 -g -o $@ $^
+$(O)/examples/static-file-server.wasm: $(FILE_SERVER_SRCS) $(wildcard examples/static-file-server/*.h)
+	@mkdir -p $(@D)
+	$(Q)$(WASM_CC) -std=gnu17 -Wall -Wextra -Werror -O2 -g -o $@ $(FILE_SERVER_SRCS)
+# Debian's own compiler, by its path: a rustup shim earlier in PATH lacks the target.
+$(O)/examples/echo.wasm: examples/echo/echo.rs
+	@mkdir -p $(@D)
+	$(Q)/usr/bin/rustc --target wasm32-wasi -O -C linker=wasm-ld-14 -C link-self-contained=yes -o $@ $<
