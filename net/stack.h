@@ -2,10 +2,8 @@
  * The inside of a stack instance, for the files of net/ only.
  *
  * struct net_stack holds what all modules share; each module keeps its own state in a struct
- * of its own that the pointers here lead to, and offers
- *   enum err X_init(struct net_stack *)   allocates and sets stack->X
- *   void X_destroy(struct net_stack *)    frees everything; stack->X may be NULL
- *   bool X_poll(struct net_stack *)       pending work that no timer or packet starts
+ * of its own that the pointers here lead to, allocated by its X_init and freed by its
+ * X_destroy (which must tolerate that the pointer is still NULL).
  * All memory comes from net_allocate, so that memory_limit_bytes bounds the whole.
  */
 #pragma once
@@ -87,20 +85,16 @@ static inline uint32_t net_random32(struct net_stack *stack)
     return value;
 }
 
-/* The modules' entries, called by stack.c. ip_init covers ARP, NDP, ICMP and loopback. */
-enum err ip_init(struct net_stack *stack) WARN_UNUSED;
-void ip_destroy(struct net_stack *stack);
-bool ip_poll(struct net_stack *stack);
-/* What the device received; set as device->receive with the stack as its context. */
-void ip_receive_frame(void *stack, struct net_buffer *chain);
+/*
+ * The modules' entries, called by stack.c in this order (destroyed in reverse). ip_init,
+ * ip_poll and ip_destroy (ip.h) cover ARP, NDP, ICMP, loopback, DHCP and DNS as well; ip_poll
+ * runs after each batch of received frames, tcp_poll after it.
+ */
 enum err udp_init(struct net_stack *stack) WARN_UNUSED;
 void udp_destroy(struct net_stack *stack);
-bool udp_poll(struct net_stack *stack);
-enum err dhcp_init(struct net_stack *stack) WARN_UNUSED; /* idle when config.dhcp is false */
-void dhcp_destroy(struct net_stack *stack);
-enum err dns_init(struct net_stack *stack) WARN_UNUSED;
-void dns_destroy(struct net_stack *stack);
 enum err tcp_init(struct net_stack *stack) WARN_UNUSED;
 void tcp_destroy(struct net_stack *stack);
 /* Sends what connections accumulated during a batch: data, acknowledgements. */
 bool tcp_poll(struct net_stack *stack);
+/* Answers net_stack_is_configured. */
+bool ip_is_configured(const struct net_stack *stack);
