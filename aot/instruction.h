@@ -66,7 +66,7 @@ struct opcode_info {
     const char *text;
     const char *signature;
     uint8_t immediate;  /* enum immediate_kind */
-    uint8_t log2_bytes; /* the natural and largest alignment */
+    uint8_t log2_bytes; /* natural alignment; the width of a lane */
     uint8_t feature;    /* enum feature */
 };
 
@@ -97,7 +97,8 @@ struct instruction {
     const uint8_t *list; /* first entry of a list */
 };
 
-/* Reads one instruction; value types in it are canonical. The caller stops at the end
+/* Reads one instruction; value types in it are canonical; fields that its immediate kind
+ * does not name keep whatever they held. The caller stops at the end
  * of its range (reader_left) or at the `end` that closes its outermost block. */
 void instruction_read(const struct module *module, struct reader *reader, struct instruction *out);
 

@@ -240,14 +240,20 @@ struct module {
     uint32_t code_section_start; /* DWARF addresses count from the content of this section */
     uint32_t code_section_end;
 
-    uint32_t features;        /* 1u << enum feature, set while decoding and validating */
+    uint32_t enabled;         /* features that the module may use */
+    uint32_t features;        /* 1u << enum feature it uses: decoder and validator set it */
     uint32_t local_count_max; /* largest function.local_count */
 };
 
+#define FEATURES_ALL (((uint32_t)1 << FEATURE_COUNT) - 1)
+/* What Wasm 2.0 has. Where a later version gives a byte string a meaning that 2.0 forbids,
+ * this set forbids it too: the test suite of 2.0 asks for that. */
+#define FEATURES_WASM_2 (((uint32_t)1 << (FEATURE_SIMD + 1)) - 1)
+
 /* Wasm core §5: structure only. Errors go to diag and do not return. The diag learns
- * the names of functions. `bytes` is borrowed. */
+ * the names of functions. `bytes` is borrowed. `features` holds 1 << enum feature. */
 struct module *module_decode(struct arena *arena, struct diag *diag, const uint8_t *bytes,
-                             size_t length);
+                             size_t length, uint32_t features);
 
 /* Wasm core §3: every rule. Must succeed before code generation starts. */
 void module_validate(struct module *module);

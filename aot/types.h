@@ -46,6 +46,9 @@ enum heap_type {
     HEAP_EXN = HEAP_ABSTRACT | 0x69,
 };
 
+/* The heap type of a reference of which unreachable code says nothing. */
+#define HEAP_BOTTOM (HEAP_ABSTRACT | 0x01)
+
 #define REF_TYPE(kind, heap) ((value_type)(kind) | (value_type)(heap) << 8)
 
 #define TYPE_BOTTOM    ((value_type)KIND_BOTTOM)
@@ -106,6 +109,7 @@ struct defined_type {
     uint32_t canonical;   /* smallest index of an equal type in this module */
     uint32_t group_start; /* the recursion group this type stands in */
     uint32_t group_count;
+    uint8_t digest[16];    /* of the structure: equal for equal types of different modules */
 };
 
 /* Wasm core §3.3. Indices in heap types must be valid and canonical. */
