@@ -24,15 +24,15 @@ enum ip_ecn { IP_ECN_NOT = 0, IP_ECN_ECT1 = 1, IP_ECN_ECT0 = 2, IP_ECN_CE = 3 };
 struct ip_received {
     struct ip_address source;
     struct ip_address destination;
-    uint32_t payload_offset;    /* from the first byte of the chain's first part */
-    uint32_t payload_bytes;     /* transport header and data; may span parts */
-    uint32_t header_offset;     /* of the IP header, from the same byte */
+    uint32_t payload_offset; /* from the first byte of the chain's first part */
+    uint32_t payload_bytes;  /* transport header and data; may span parts */
+    uint32_t header_offset;  /* of the IP header, from the same byte */
     uint8_t protocol;
     uint8_t ecn;
     uint8_t hop_limit;
     bool is_ipv4;
-    bool is_multicast;          /* broadcast or multicast destination */
-    bool checksum_valid;        /* the transport checksum needs no verification */
+    bool is_multicast;   /* broadcast or multicast destination */
+    bool checksum_valid; /* the transport checksum needs no verification */
 };
 
 /*
@@ -45,17 +45,76 @@ struct ip_route {
     struct ip_address destination;
     struct ip_address next_hop;
     uint32_t generation;
-    uint16_t mtu_bytes;         /* of the path: device MTU lowered by path MTU discovery */
+    uint16_t mtu_bytes; /* of the path: device MTU lowered by path MTU discovery */
     bool is_loopback;
     bool is_ipv4;
-    bool link_valid;            /* link_destination below is known */
+    bool link_valid;    /* link_destination below is known */
+    uint8_t hop_limit;  /* of sent packets; 0: the default, 64. ip_route sets 0 */
+    uint16_t neighbour; /* ip_neighbour.c's */
     uint8_t link_destination[ETHERNET_ADDRESS_BYTES];
 };
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the constants below are swapped");
+
 static inline bool ip_address_is_ipv4(const struct ip_address *address)
 {
-    const uint8_t *b = (const uint8_t *)address;
-    return address->word[0] == 0 && b[8] == 0 && b[9] == 0 && b[10] == 0xff && b[11] == 0xff;
+    return address->word[0] == 0 && (uint32_t)address->word[1] == 0xffff0000u;
+}
+
+static inline bool ip_address_is_equal(const struct ip_address *left,
+                                       const struct ip_address *right)
+{
+    return left->word[0] == right->word[0] && left->word[1] == right->word[1];
+}
+
+/* "Any": :: or 0.0.0.0 in the mapped form. */
+static inline bool ip_address_is_any(const struct ip_address *address)
+{
+    return address->word[0] == 0 && (address->word[1] == 0 || address->word[1] == 0xffff0000u);
+}
+
+static inline const uint8_t *ip_address_bytes(const struct ip_address *address)
+{
+    return (const uint8_t *)address;
+}
+
+/* The four bytes of an IPv4 address, at the end of the mapped form. */
+static inline const uint8_t *ip_address_ipv4_bytes(const struct ip_address *address)
+{
+    return (const uint8_t *)address + 12;
+}
+
+static inline struct ip_address ip_address_from_ipv4(const uint8_t bytes[4])
+{
+    uint32_t raw;
+    __builtin_memcpy(&raw, bytes, sizeof(raw));
+    return (struct ip_address){{0, (uint64_t)raw << 32 | 0xffff0000u}};
+}
+
+static inline struct ip_address ip_address_from_ipv6(const uint8_t bytes[16])
+{
+    struct ip_address address;
+    __builtin_memcpy(&address, bytes, sizeof(address));
+    return address;
+}
+
+/* IPv4 multicast or 255.255.255.255, or IPv6 multicast. */
+static inline bool ip_address_is_group(const struct ip_address *address)
+{
+    if (ip_address_is_ipv4(address)) {
+        return (ip_address_ipv4_bytes(address)[0] & 0xf0) == 0xe0 ||
+               address->word[1] == 0xffffffffffff0000u;
+    }
+    return ip_address_bytes(address)[0] == 0xff;
+}
+
+/* 127/8 or ::1. */
+static inline bool ip_address_is_loopback(const struct ip_address *address)
+{
+    if (ip_address_is_ipv4(address)) {
+        return ip_address_ipv4_bytes(address)[0] == 127;
+    }
+    return address->word[0] == 0 && address->word[1] == 1ull << 56;
 }
 
 /*
@@ -98,35 +157,34 @@ void ip_route_confirm(struct net_stack *stack, struct ip_route *route);
 bool ip_address_is_local(const struct net_stack *stack, const struct ip_address *address);
 
 /*
- * Life cycle, called by net/stack.c. ip_init allocates stack->ip and sets the device's
- * receive hook; ip_poll runs timers (ARP, NDP, DHCP, DNS, reassembly), delivers loopback
- * packets and retries packets that found the ring full; it neither polls nor flushes the
- * device.
- */
-struct ip_state;
-enum err ip_init(struct net_stack *stack) WARN_UNUSED;
-void ip_destroy(struct net_stack *stack);
-bool ip_poll(struct net_stack *stack, uint64_t now_ns, uint64_t *next_deadline_ns);
-
-/*
  * enum netdev_feature bits a transport may use on this route: loopback offers them all
  * (its packets reach the other side whole), a device what it has.
  */
 uint32_t ip_route_features(const struct net_stack *stack, const struct ip_route *route);
 
 /* Error reports about packets of ours, already matched to the quoted header. */
-enum ip_report { IP_REPORT_UNREACHABLE, IP_REPORT_REFUSED, IP_REPORT_TOO_BIG,
-                 IP_REPORT_NO_NEIGHBOUR };
+enum ip_report {
+    IP_REPORT_UNREACHABLE,
+    IP_REPORT_REFUSED,
+    IP_REPORT_TOO_BIG,
+    IP_REPORT_NO_NEIGHBOUR
+};
 
 struct ip_error {
     enum ip_report report;
-    struct ip_address source;       /* of the quoted packet: ours */
+    struct ip_address source; /* of the quoted packet: ours */
     struct ip_address destination;
     uint16_t source_port;
     uint16_t destination_port;
-    uint32_t sequence;              /* TCP: of the quoted segment */
-    uint16_t mtu_bytes;             /* IP_REPORT_TOO_BIG */
+    uint32_t sequence;  /* TCP: of the quoted segment */
+    uint16_t mtu_bytes; /* IP_REPORT_TOO_BIG */
 };
+
+/*
+ * Answers a packet to a port or protocol where nobody listens (ICMP port or protocol
+ * unreachable), when the rules and the rate limit allow it. Takes ownership of the chain.
+ */
+void ip_refuse(struct net_stack *stack, struct net_buffer *chain, const struct ip_received *ip);
 
 /*
  * Entry points of the transports, called by ip input. Each takes ownership of the
@@ -147,4 +205,11 @@ uint16_t ip_checksum_chain(const struct net_buffer *chain, uint32_t offset, uint
 /* Unfolded pseudo-header sum (RFC 9293 §3.1, RFC 8200 §8.1). */
 uint32_t ip_pseudo_sum(const struct ip_address *source, const struct ip_address *destination,
                        enum ip_protocol protocol, uint32_t length);
+/*
+ * One part of capacity_bytes in the stack's own memory (net_allocate), of length 0; or
+ * NULL. net_buffer_free takes chains of these as well as those of the device, but a chain
+ * is all of one kind.
+ */
+struct net_buffer *net_buffer_allocate(struct net_stack *stack,
+                                       uint32_t capacity_bytes) WARN_UNUSED;
 void net_buffer_free(struct net_stack *stack, struct net_buffer *chain);
