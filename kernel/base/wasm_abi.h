@@ -25,6 +25,15 @@
  *     wasm_import__wasi_snapshot_preview1__fd_write__iiii_i
  *     wasm_import__wasi_snapshot_preview1__proc_exit__i_v
  *
+ * Other imports are undefined data symbols, names encoded likewise:
+ *     wasm_import_memory__<module>__<field>           a struct wasm_memory
+ *     wasm_import_table__<module>__<field>            a struct wasm_table
+ *     wasm_import_global__<module>__<field>__<type>   its storage, a union wasm_value;
+ *                                                     <type> is the value's letter, then m if mutable
+ *     wasm_import_tag__<module>__<field>__<params>    a byte whose address is the tag's identity
+ * Characters of a signature outside [A-Za-z0-9_] are written $xx, too. Import symbols
+ * carry the prefix of waferc --symbol-prefix, and so does wasm_module.
+ *
  * Function symbols: wasm.<index>.<name>, <index> in decimal in the module's
  * function index space, <name> from the name section or the first export, or "".
  */
@@ -97,18 +106,24 @@ enum wasm_memory_flags {
 };
 
 /*
- * A table element. `type` is the address of the symbol wasm_type.<params>_<results>
- * (one per signature in the whole link), truncated to 32 bits: equal types have
- * equal addresses. A null reference is all zero. A funcref *value* is a pointer to
- * a constant struct wasm_function; externref values are opaque.
+ * A function reference. `type` is the address of the weak symbol
+ * wasm_type.<params>_<results> (one per signature in the whole link): equal types have
+ * equal addresses. A funcref *value* is a pointer to a constant struct wasm_function, or
+ * NULL; externref values are opaque, NULL is the null reference.
  */
 struct wasm_function {
     void *code;
     uint64_t type;
 };
 
+/*
+ * A table that changes or is shared: its elements are 8-byte references (funcref:
+ * const struct wasm_function *). It starts empty; instantiation obtains the minimum
+ * through wasm_rt_table_grow. Tables that never change are constants of the object
+ * and have no struct wasm_table.
+ */
 struct wasm_table {
-    void *base;             /* elements; layout private to the compiler */
+    void *base;             /* elements */
     uint64_t size;          /* elements */
     uint64_t maximum;       /* elements */
     uint64_t element_bytes;
