@@ -86,12 +86,20 @@ static inline uint32_t net_random32(struct net_stack *stack)
 }
 
 /*
- * The modules' entries, called by stack.c in this order (destroyed in reverse). ip_init,
- * ip_poll and ip_destroy (ip.h) cover ARP, NDP, ICMP, loopback, DHCP and DNS as well; ip_poll
- * runs after each batch of received frames, tcp_poll after it.
+ * The modules' entries, called by stack.c: init in this order, destroy in reverse. ip_init covers
+ * ARP, NDP, ICMP and loopback and sets the device's receive hook; timers of all modules live in
+ * stack->timers.
  */
 enum err udp_init(struct net_stack *stack) WARN_UNUSED;
 void udp_destroy(struct net_stack *stack);
+enum err ip_init(struct net_stack *stack) WARN_UNUSED;
+void ip_destroy(struct net_stack *stack);
+/* Delivers loopback packets, retries what found the device's ring full; true: did something. */
+bool ip_poll(struct net_stack *stack);
+enum err dns_init(struct net_stack *stack) WARN_UNUSED;
+void dns_destroy(struct net_stack *stack);
+enum err dhcp_init(struct net_stack *stack) WARN_UNUSED; /* idle when config.dhcp is false */
+void dhcp_destroy(struct net_stack *stack);
 enum err tcp_init(struct net_stack *stack) WARN_UNUSED;
 void tcp_destroy(struct net_stack *stack);
 /* Sends what connections accumulated during a batch: data, acknowledgements. */
