@@ -1,13 +1,22 @@
 # Wafer: one WebAssembly module in, one bootable x86-64 machine image out.
 #
-#   make run                              the example file server on http://127.0.0.1:8080/
-#   make APP=server.wasm run              your own module
-#   make APP=server.wasm image            build/<name>/<name>.elf and <name>.iso
-#   make test                             every test; ends with "N passed, N failed, N skipped"
+#   make run                      the example file server on http://127.0.0.1:8080/
+#   make APP=server.wasm run      your own module in a virtual machine
+#   make APP=server.wasm image    build/<name>/<name>.elf and <name>.iso
+#   make test                     every test; ends with "N passed, N failed, N skipped"
+#   make lint | bench | fuzz | examples | install | clean
 #
-# Knobs: APP DIR ARGS ENV PORTS MEM ACCEL (scripts/wafer --help explains them),
-#        O=build folder, V=1 shows commands, UBSAN=1 instruments the kernel.
+# Knobs for run and image (scripts/wafer does the work; wafer run --help says more):
+#   APP=app.wasm      the module, .wasm or .wat      (default: the example file server)
+#   DIR=public        a folder the application sees as / (or HOST::GUEST, several allowed)
+#   ARGS="a b"        the application's arguments    ENV="K=V L=W"   its environment
+#   PORTS="8080:80"   [ADDR:]HOST:GUEST ports        LISTEN="8080"   listeners it inherits
+#   MEM=128M          RAM of the machine             ACCEL=tcg|kvm   (default: what works)
+#   CPU=x86-64-v3     what the compiler may use      WAFER_FLAGS=..  anything else
+# Knobs for building: O=folder  V=1 (show commands)  UBSAN=1 (instrument the kernel)
+#                     PREFIX=/usr/local DESTDIR= (install)
 
+.DEFAULT_GOAL := help
 O ?= build
 LLVM_VERSION := 19
 CC := clang-$(LLVM_VERSION)
@@ -15,6 +24,8 @@ LD := ld
 AR := ar
 OBJCOPY := objcopy
 Q := $(if $(V),,@)
+
+export WAFER_BUILD := $(abspath $(O))
 
 include aot/sources.mk kernel/sources.mk drivers/sources.mk net/sources.mk fs/sources.mk wasi/sources.mk
 
@@ -101,3 +112,55 @@ $(O)/examples/static-file-server.wasm: $(FILE_SERVER_SRCS) $(wildcard examples/s
 $(O)/examples/echo.wasm: examples/echo/echo.rs
 	@mkdir -p $(@D)
 	$(Q)/usr/bin/rustc --target wasm32-wasi -O -C linker=wasm-ld-14 -C link-self-contained=yes -o $@ $<
+
+# ---- The main job -------------------------------------------------------------------------------
+.PHONY: help run image install clean
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+ifdef APP
+RUN_APP := $(APP)
+else
+RUN_APP := $(O)/examples/static-file-server.wasm
+DIR ?= examples/static-file-server/public
+PORTS ?= 8080:80
+endif
+GUEST_DIRS = $(foreach d,$(DIR),--dir $(if $(findstring ::,$(d)),$(d),$(d)::/))
+APP_FLAGS = $(GUEST_DIRS) $(foreach e,$(ENV),--env $(e)) $(foreach l,$(LISTEN),--listen $(l)) \
+    $(if $(CPU),--cpu $(CPU)) $(WAFER_FLAGS)
+RUN_FLAGS = $(foreach p,$(PORTS),--publish $(p)) $(if $(MEM),--memory $(MEM)) \
+    $(if $(ACCEL),--accel $(ACCEL))
+
+run: setup-run $(if $(APP),,$(RUN_APP))
+	$(if $(APP),,@echo "wafer: starting the example file server on http://127.0.0.1:$(firstword $(subst :, ,$(PORTS)))/ (Ctrl-C ends it)" >&2)
+	@scripts/wafer run $(RUN_APP) $(APP_FLAGS) $(RUN_FLAGS) $(if $(ARGS),-- $(ARGS))
+
+image: setup-run $(if $(APP),,$(RUN_APP))
+	@name=$(basename $(notdir $(RUN_APP))); \
+	    scripts/wafer build $(RUN_APP) -o $(O)/$$name/$$name.elf --iso $(APP_FLAGS) $(if $(ARGS),-- $(ARGS)) && \
+	    echo "$(O)/$$name/$$name.elf $(O)/$$name/$$name.iso"
+
+.PHONY: setup-run setup-test setup-lint setup-bench
+setup-run setup-test setup-lint setup-bench:
+	@scripts/setup $(@:setup-%=%)
+
+PREFIX ?= /usr/local
+install: setup-run waferc kernel
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/wafer/scripts \
+	    $(DESTDIR)$(PREFIX)/lib/wafer/linker $(DESTDIR)$(PREFIX)/lib/wafer/wasi
+	install -m 755 scripts/wafer $(DESTDIR)$(PREFIX)/bin/wafer
+	install -m 755 $(O)/waferc $(DESTDIR)$(PREFIX)/lib/wafer/waferc
+	ln -sf ../lib/wafer/waferc $(DESTDIR)$(PREFIX)/bin/waferc
+	install -m 644 scripts/wafer_*.py image.mk $(O)/libkernel.a $(DESTDIR)$(PREFIX)/lib/wafer/
+	install -m 644 scripts/mk*.py $(DESTDIR)$(PREFIX)/lib/wafer/scripts/
+	install -m 644 linker/* $(DESTDIR)$(PREFIX)/lib/wafer/linker/
+	install -m 644 wasi/imports.def $(DESTDIR)$(PREFIX)/lib/wafer/wasi/
+
+clean:
+	rm -rf $(O)
+
+# ---- make test ----------------------------------------------------------------------------------
+.PHONY: test test-boot test-spec test-net test-apps test-build
+SUITE_BOOT := tests/boot/run.py --out $(O)
+test-boot: setup-test waferc kernel examples
+	$(Q)tests/run.py --logs $(O)/test-logs 'boot=$(SUITE_BOOT)'
