@@ -18,14 +18,13 @@
 
 /* Limits of this compiler where the specification sets none or a larger one; those of
  * the JavaScript API where it names one. */
-#define MODULE_MAX_BYTES          (1u << 30)
-#define MODULE_MAX_TYPES          1000000u
-#define MODULE_MAX_LOCALS         50000u
-#define MODULE_MAX_PARAMS         1000u
-#define MODULE_MAX_BR_TABLE       65520u
-#define MODULE_MAX_MEMORIES       4096u
-#define MODULE_MAX_TABLES         100000u
-#define MODULE_MAX_FUNCTION_BYTES 0x7ffff000u
+#define MODULE_MAX_BYTES    (1u << 30)
+#define MODULE_MAX_ENTRIES  1000000u /* of any vector: types, functions, segments, labels */
+#define MODULE_MAX_TYPES    MODULE_MAX_ENTRIES
+#define MODULE_MAX_LOCALS   50000u
+#define MODULE_MAX_PARAMS   1000u
+#define MODULE_MAX_MEMORIES 4096u
+#define MODULE_MAX_TABLES   100000u
 
 enum feature {
     FEATURE_MVP,
@@ -164,8 +163,9 @@ enum element_kind { ELEMENT_FUNCTION, ELEMENT_NULL, ELEMENT_EXPRESSION };
 
 struct element_item {
     enum element_kind kind;
-    uint32_t function;       /* ELEMENT_FUNCTION (function index or a lone ref.func) */
-    struct expression value; /* ELEMENT_EXPRESSION (global.get and the like) */
+    uint32_t function; /* ELEMENT_FUNCTION (function index or a lone ref.func) */
+    /* Segments with has_expressions: every kind; else only value.start is set. */
+    struct expression value;
 };
 
 struct element_segment {
@@ -175,8 +175,9 @@ struct element_segment {
     struct expression where; /* active: the offset */
     uint32_t item_count;
     const struct element_item *items;
-    bool is_used;    /* by table.init */
-    bool is_dropped; /* by elem.drop */
+    bool has_expressions; /* items are expressions, not function indices */
+    bool is_used;         /* by table.init */
+    bool is_dropped;      /* by elem.drop */
     uint32_t offset;
 };
 

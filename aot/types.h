@@ -109,7 +109,7 @@ struct defined_type {
     uint32_t canonical;   /* smallest index of an equal type in this module */
     uint32_t group_start; /* the recursion group this type stands in */
     uint32_t group_count;
-    uint8_t digest[16];    /* of the structure: equal for equal types of different modules */
+    uint8_t digest[16]; /* of the structure: equal for equal types of different modules */
 };
 
 /* Wasm core §3.3. Indices in heap types must be valid and canonical. */

@@ -1,0 +1,324 @@
+/*
+ * From a validated module to object code. The module may be cut into units, one LLVM
+ * module each, that threads build side by side.
+ *
+ *   codegen_run (codegen.c)        plans, cuts into units, runs threads, joins
+ *   emit_module.c                  wasm_module, instantiation, exports
+ *   emit_function.c                one function: locals, then one instruction after another
+ *   emit_<group>.c                 the instructions of one group
+ *
+ * struct codegen is filled by codegen_plan and then only read. A struct unit and a
+ * struct fn belong to one thread. Nothing here meets malformed input: validation is over.
+ */
+#pragma once
+
+#include <llvm-c/Core.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aot/instruction.h"
+#include "aot/module.h"
+#include "aot/options.h"
+#include "aot/target.h"
+#include "kernel/base/wasm_abi.h"
+
+/* Offsets from wasm_memory below this bound may stand in a displacement or a constant
+ * address: the linker can reach them whether memory lies at zero or at 0x60000000. */
+#define ADDRESS_DIRECT_BYTES (1u << 28)
+
+/* A table that nothing changes after its segments is an array of struct wasm_function in
+ * the object; others are a struct wasm_table whose elements are references. */
+enum table_form { TABLE_CONSTANT, TABLE_DYNAMIC };
+
+/* How results travel inside the module; across its border more than one result always
+ * goes through memory. */
+enum result_form { RESULT_NONE, RESULT_VALUE, RESULT_STRUCT, RESULT_MEMORY };
+
+struct codegen {
+    struct module *module;
+    const struct options *options;
+    enum table_form *table_forms;
+    bool *global_is_constant; /* immutable, and known without running code */
+    bool *may_throw;          /* per function; NULL when the module never throws */
+    uint32_t unit_count;
+    bool has_tail_calls; /* functions use a convention that allows them */
+    bool has_scopes;     /* accesses need alias scopes to be told apart */
+    bool has_line_info;
+};
+
+struct signature {
+    LLVMTypeRef internal; /* NULL: not built yet */
+    LLVMTypeRef boundary;
+    LLVMTypeRef result; /* RESULT_VALUE: the type; RESULT_STRUCT: the struct */
+    enum result_form form;
+};
+
+enum alias_scope { SCOPE_MEMORY, SCOPE_TABLE, SCOPE_GLOBAL, SCOPE_RUNTIME, SCOPE_COUNT };
+
+struct unit {
+    const struct codegen *gen;
+    struct module *module;
+    const struct target *target;
+    uint32_t index; /* unit 0 holds everything that is not a function body */
+    LLVMContextRef context;
+    LLVMModuleRef llvm;
+    LLVMBuilderRef builder;
+
+    LLVMTypeRef void_type, i1, i8, i16, i32, i64, f32, f64, ptr;
+    LLVMTypeRef v128, i8x16, i16x8, i32x4, i64x2, f32x4, f64x2;
+    LLVMTypeRef function_pair; /* struct wasm_function */
+    LLVMTypeRef value_slot;    /* union wasm_value */
+
+    /* Declared on first use; indexed as in the module. */
+    struct signature *signatures;
+    LLVMValueRef *functions;
+    LLVMValueRef *function_refs;
+    LLVMValueRef *type_symbols;
+    LLVMValueRef *globals;
+    LLVMValueRef *global_constants;
+    LLVMValueRef *tables;
+    LLVMValueRef *memories;
+    LLVMValueRef *tags;
+    LLVMValueRef *data_sizes;    /* bytes left of a segment that code uses */
+    LLVMValueRef *element_sizes; /* likewise, in items */
+    LLVMValueRef *element_items;
+    LLVMValueRef data_blob;
+    LLVMValueRef memory_zero;
+    LLVMValueRef exception_pending;
+
+    LLVMValueRef *loads; /* from linear memory: the dead ones must still trap */
+    uint32_t load_count;
+    uint32_t load_capacity;
+    LLVMAttributeRef *attributes;
+    uint32_t attribute_count;
+    unsigned scope_kind, noalias_kind;
+    LLVMValueRef scope_own[SCOPE_COUNT], scope_others[SCOPE_COUNT];
+};
+
+enum control_kind {
+    CONTROL_FUNCTION,
+    CONTROL_BLOCK,
+    CONTROL_LOOP,
+    CONTROL_IF,
+    CONTROL_ELSE,
+    CONTROL_TRY_TABLE,
+    CONTROL_TRY,   /* legacy */
+    CONTROL_CATCH, /* legacy: in a handler */
+};
+
+struct control {
+    enum control_kind kind;
+    uint32_t stack_base; /* height below the parameters */
+    uint32_t param_count;
+    uint32_t result_count;
+    const value_type *params;
+    const value_type *results;
+    value_type lone_result;
+    LLVMBasicBlockRef label; /* where a branch goes: the head of a loop, else the end */
+    LLVMBasicBlockRef else_block;
+    uint32_t phi_base;         /* of the label, in fn->phis */
+    uint32_t param_base;       /* of an if: its parameters, kept for else, in fn->phis */
+    bool is_reached;           /* some branch or fall-through arrives at the end */
+    LLVMBasicBlockRef landing; /* try: where a call that threw continues */
+    LLVMValueRef exception;    /* catch: the one caught */
+    const uint8_t *clauses;    /* try_table */
+    uint32_t clause_count;
+};
+
+struct fn {
+    struct unit *unit;
+    struct module *module;
+    const struct function *function;
+    uint32_t index;
+    LLVMBuilderRef builder;
+    LLVMValueRef llvm;
+    struct signature *signature;
+    LLVMBasicBlockRef entry;
+    LLVMValueRef entry_end; /* allocas go in front of it */
+    LLVMValueRef *locals;
+    value_type *local_types;
+    LLVMValueRef *stack;
+    uint32_t stack_count;
+    struct control *controls;
+    uint32_t control_count;
+    LLVMValueRef *phis;
+    uint32_t phi_count;
+    uint32_t phi_capacity;
+    LLVMBasicBlockRef traps[16];
+    LLVMValueRef result_slots;
+    uint32_t result_slot_count;
+    LLVMBasicBlockRef unwind; /* leaves the function with an exception pending */
+    struct reader reader;
+    struct instruction in;
+    bool is_unreachable;
+    uint32_t skipped_depth;
+};
+
+/* ---- codegen.c ---------------------------------------------------------------------------- */
+
+struct codegen_output {
+    LLVMMemoryBufferRef *buffers;
+    uint32_t count;
+};
+
+void codegen_plan(struct codegen *gen, struct module *module, const struct options *options);
+void codegen_run(struct codegen *gen, struct codegen_output *out);
+void codegen_destroy(struct codegen *gen);
+
+/* ---- unit.c: the things of a module, declared on first use --------------------------------- */
+
+void unit_init(struct unit *unit, const struct codegen *gen, const struct target *target,
+               uint32_t index);
+void unit_destroy(struct unit *unit);
+LLVMTypeRef unit_value_type(const struct unit *unit, value_type type);
+struct signature *unit_signature(struct unit *unit, uint32_t type);
+LLVMValueRef unit_function(struct unit *unit, uint32_t index);
+/* The code a function reference points to: follows the internal convention. */
+LLVMValueRef unit_function_code(struct unit *unit, uint32_t index);
+LLVMValueRef unit_function_ref(struct unit *unit, uint32_t index);
+LLVMValueRef unit_type_symbol(struct unit *unit, uint32_t type);
+LLVMValueRef unit_global(struct unit *unit, uint32_t index);
+LLVMValueRef unit_global_constant(struct unit *unit, uint32_t index);
+LLVMValueRef unit_table(struct unit *unit, uint32_t index);
+LLVMValueRef unit_memory(struct unit *unit, uint32_t index);
+LLVMValueRef unit_memory_zero(struct unit *unit);
+LLVMValueRef unit_tag(struct unit *unit, uint32_t index);
+LLVMValueRef unit_data_blob(struct unit *unit);
+LLVMValueRef unit_data_size(struct unit *unit, uint32_t segment);
+LLVMValueRef unit_element_size(struct unit *unit, uint32_t segment);
+LLVMValueRef unit_element_items(struct unit *unit, uint32_t segment);
+LLVMValueRef unit_runtime(struct unit *unit, const char *name, LLVMTypeRef type);
+void unit_set_attributes(const struct unit *unit, LLVMValueRef function);
+void unit_tag_access(const struct unit *unit, LLVMValueRef access, enum alias_scope scope);
+LLVMValueRef unit_call_intrinsic(struct unit *unit, const char *name, LLVMTypeRef *overloads,
+                                 unsigned overload_count, LLVMValueRef *arguments,
+                                 unsigned argument_count);
+LLVMValueRef unit_constant(struct unit *unit, const struct instruction *in);
+/* The value of a constant expression at the builder's place; a constant where all is known. */
+LLVMValueRef unit_expression(struct unit *unit, struct expression expression);
+bool unit_is_split(const struct unit *unit);
+unsigned unit_internal_convention(const struct unit *unit);
+void unit_note_load(struct unit *unit, LLVMValueRef load);
+/* Runs after target_promote_locals: see there. */
+void unit_keep_dead_loads(struct unit *unit);
+
+static inline LLVMValueRef unit_i32(const struct unit *unit, uint32_t value)
+{
+    return LLVMConstInt(unit->i32, value, 0);
+}
+
+static inline LLVMValueRef unit_i64(const struct unit *unit, uint64_t value)
+{
+    return LLVMConstInt(unit->i64, value, 0);
+}
+
+/* ---- emit_module.c, emit_data.c ------------------------------------------------------------ */
+
+void emit_module(struct unit *unit);
+void emit_data_initialization(struct fn *fn);
+void emit_element_initialization(struct fn *fn);
+void emit_export_table(struct unit *unit, LLVMValueRef *table, uint32_t *count);
+
+/* ---- emit_function.c ------------------------------------------------------------------------ */
+
+void emit_function(struct unit *unit, uint32_t index);
+/* A function that is not one of the module's: instantiate, wrappers. */
+void fn_begin(struct fn *fn, struct unit *unit, LLVMValueRef llvm);
+void fn_end(struct fn *fn);
+LLVMBasicBlockRef fn_block(struct fn *fn);
+void fn_position(struct fn *fn, LLVMBasicBlockRef block);
+LLVMValueRef fn_alloca(struct fn *fn, LLVMTypeRef type);
+/* Traps with `kind` where `condition` holds; code goes on where it does not. */
+void fn_trap_if(struct fn *fn, LLVMValueRef condition, enum wasm_trap kind);
+LLVMBasicBlockRef fn_trap_block(struct fn *fn, enum wasm_trap kind);
+
+static inline void fn_push(struct fn *fn, LLVMValueRef value)
+{
+    fn->stack[fn->stack_count++] = value;
+}
+
+static inline LLVMValueRef fn_pop(struct fn *fn)
+{
+    return fn->stack[--fn->stack_count];
+}
+
+/* A value in the type that locals, blocks and calls use: vectors have one form there. */
+static inline LLVMValueRef fn_canonical(struct fn *fn, LLVMValueRef value)
+{
+    if (LLVMGetTypeKind(LLVMTypeOf(value)) == LLVMVectorTypeKind) {
+        return LLVMBuildBitCast(fn->builder, value, fn->unit->v128, "");
+    }
+    return value;
+}
+
+static inline LLVMValueRef fn_pop_as(struct fn *fn, LLVMTypeRef vector)
+{
+    return LLVMBuildBitCast(fn->builder, fn_pop(fn), vector, "");
+}
+
+static inline LLVMValueRef fn_intrinsic1(struct fn *fn, const char *name, LLVMValueRef a)
+{
+    LLVMTypeRef type = LLVMTypeOf(a);
+    return unit_call_intrinsic(fn->unit, name, &type, 1, &a, 1);
+}
+
+static inline LLVMValueRef fn_intrinsic2(struct fn *fn, const char *name, LLVMValueRef a,
+                                         LLVMValueRef b)
+{
+    LLVMTypeRef type = LLVMTypeOf(a);
+    LLVMValueRef arguments[2] = {a, b};
+    return unit_call_intrinsic(fn->unit, name, &type, 1, arguments, 2);
+}
+
+/* ---- The instruction groups: true when fn->in was one of theirs ------------------------------ */
+
+bool emit_control(struct fn *fn);
+bool emit_call(struct fn *fn);
+bool emit_variable(struct fn *fn);
+bool emit_memory(struct fn *fn);
+bool emit_atomic(struct fn *fn);
+bool emit_table(struct fn *fn);
+bool emit_reference(struct fn *fn);
+bool emit_numeric(struct fn *fn);
+bool emit_convert(struct fn *fn);
+bool emit_simd(struct fn *fn);
+bool emit_simd_memory(struct fn *fn);
+bool emit_exception(struct fn *fn);
+
+/* ---- Shared between groups --------------------------------------------------------------------
+ */
+
+struct control *control_push(struct fn *fn, enum control_kind kind);
+struct control *control_at(struct fn *fn, uint32_t depth);
+void control_set_type(struct fn *fn, struct control *control, const struct block_type *block);
+void control_make_label(struct fn *fn, struct control *control);
+void control_make_phis(struct fn *fn, struct control *control, const value_type *types,
+                       uint32_t count);
+/* Hands the topmost values to a label as coming from the current block. */
+void control_feed(struct fn *fn, struct control *control);
+void emit_branch(struct fn *fn, uint32_t depth);
+void emit_branch_if(struct fn *fn, LLVMValueRef condition, uint32_t depth);
+void emit_return(struct fn *fn);
+void control_leave_reachable(struct fn *fn);
+
+/* Calls `code` of the given type with the arguments on the stack and pushes the results. */
+void emit_call_code(struct fn *fn, LLVMValueRef code, uint32_t type, bool is_boundary,
+                    bool may_throw);
+/* After a call that may have thrown: continue at the innermost handler when it did. */
+void emit_exception_check(struct fn *fn);
+
+LLVMValueRef emit_address(struct fn *fn, const struct instruction *in, LLVMValueRef index,
+                          uint32_t bytes);
+/* Traps unless [start, start + count) lies in the memory (table). 64-bit operands. */
+void emit_memory_bounds(struct fn *fn, uint32_t memory, LLVMValueRef start, LLVMValueRef count);
+LLVMValueRef emit_memory_pointer(struct fn *fn, uint32_t memory, LLVMValueRef start);
+LLVMValueRef emit_table_size(struct fn *fn, uint32_t table);
+void emit_table_bounds(struct fn *fn, LLVMValueRef size, LLVMValueRef start, LLVMValueRef count);
+void emit_table_init(struct fn *fn, uint32_t segment, uint32_t table, LLVMValueRef destination,
+                     LLVMValueRef source, LLVMValueRef count);
+LLVMValueRef emit_table_base(struct fn *fn, uint32_t table);
+LLVMValueRef emit_minimum(struct fn *fn, LLVMValueRef a, LLVMValueRef b);
+LLVMValueRef emit_maximum(struct fn *fn, LLVMValueRef a, LLVMValueRef b);
+/* LLVM may not see through the result, and no instruction comes of it. */
+LLVMValueRef emit_float_fence(struct fn *fn, LLVMValueRef value);
+LLVMValueRef unit_opaque_i64(struct unit *unit, uint64_t value);
