@@ -116,7 +116,7 @@ $(O)/examples/echo.wasm: examples/echo/echo.rs
 # ---- The main job -------------------------------------------------------------------------------
 .PHONY: help run image install clean
 help:
-	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 ifdef APP
 RUN_APP := $(APP)
@@ -164,3 +164,13 @@ clean:
 SUITE_BOOT := tests/boot/run.py --out $(O)
 test-boot: setup-test waferc kernel examples
 	$(Q)tests/run.py --logs $(O)/test-logs 'boot=$(SUITE_BOOT)'
+
+# ---- make lint ----------------------------------------------------------------------------------
+.PHONY: lint format
+C_FILES = $(shell git ls-files '*.c' '*.h')
+lint: setup-lint kernel waferc
+	$(Q)scripts/lint.py --nm $(O)
+	$(Q)clang-format-$(LLVM_VERSION) --dry-run -Werror $(C_FILES)
+	$(Q)scripts/lint.py --tidy clang-tidy-$(LLVM_VERSION) -- $(filter-out -Werror,$(KERNEL_FLAGS))
+format:
+	clang-format-$(LLVM_VERSION) -i $(C_FILES)

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""Checks what a compiler does not: who includes whom, where assembly lives, file sizes.
+
+Usage: scripts/lint.py [--nm BUILD]         layering, assembly, sizes; with --nm also symbols
+       scripts/lint.py --tidy TOOL -- FLAGS clang-tidy over the kernel's C files
+
+The layers, each may include itself and what stands left of it:
+
+    kernel/base <- kernel/x86 <- kernel <- drivers <- { net, fs } <- wasi
+
+net and fs never include each other; aot includes only kernel/base; kernel/main.c alone
+may include everything. A symbol check finds hand-written externs that dodge this.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LINES_MAX = 600
+BELOW = {
+    "kernel/base": set(),
+    "kernel/x86": {"kernel/base", "kernel"},
+    "kernel": {"kernel/base", "kernel/x86"},
+    "drivers": {"kernel/base", "kernel/x86", "kernel"},
+    "net": {"kernel/base", "kernel/x86", "kernel", "drivers"},
+    "fs": {"kernel/base", "kernel/x86", "kernel", "drivers"},
+    "wasi": {"kernel/base", "kernel/x86", "kernel", "drivers", "net", "fs"},
+    "aot": {"kernel/base"},
+}
+# The contract headers of kernel/ that the machine layer implements.
+COMPOSITION_ROOT = "kernel/main.c"
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+ASSEMBLY = re.compile(r"\b(__asm__|asm\s+volatile|asm\s*\()")
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+
+
+def tracked(*patterns):
+    output = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True,
+                            text=True, check=True).stdout
+    return [name for name in output.splitlines() if os.path.exists(os.path.join(ROOT, name))]
+
+
+def layer_of(path):
+    for layer in sorted(BELOW, key=len, reverse=True):
+        if path.startswith(layer + "/"):
+            return layer
+    return None
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def check_includes(path, text, problems):
+    layer = layer_of(path)
+    if layer is None or path == COMPOSITION_ROOT:
+        return
+    for name in INCLUDE.findall(text):
+        if not os.path.exists(os.path.join(ROOT, name)):
+            beside = os.path.normpath(os.path.join(os.path.dirname(path), name))
+            name = beside if os.path.exists(os.path.join(ROOT, beside)) else name
+        target = layer_of(name)
+        if target and target != layer and target not in BELOW[layer]:
+            problems.append(f"{path}: {layer}/ must not include {name}")
+
+
+def check_sources(problems):
+    for path in tracked("*.c", "*.h", "*.S", "*.def", "*.py", "*.sh"):
+        text = read(path)
+        lines = text.count("\n")
+        if lines > LINES_MAX:
+            problems.append(f"{path}: {lines} lines; split it (limit {LINES_MAX})")
+        if path.endswith((".c", ".h")):
+            check_includes(path, text, problems)
+            if ASSEMBLY.search(text) and not path.startswith("kernel/x86/"):
+                problems.append(f"{path}: assembly belongs in kernel/x86/")
+        if UNFINISHED.search(text) and path != "scripts/lint.py":
+            problems.append(f"{path}: unfinished work is marked")
+
+
+def symbols(path):
+    """(defined, undefined) global symbols of an object."""
+    output = subprocess.run(["nm", "-g", path], capture_output=True, text=True, check=True).stdout
+    defined, undefined = set(), set()
+    for line in output.splitlines():
+        words = line.split()
+        if len(words) == 2 and words[0] == "U":
+            undefined.add(words[1])
+        elif len(words) == 3:
+            defined.add(words[2])
+    return defined, undefined
+
+
+def check_symbols(build, problems):
+    """An undefined symbol must come from a layer that may be included."""
+    objects = {}
+    for folder, _, names in os.walk(os.path.join(build, "obj")):
+        for name in names:
+            if name.endswith(".o"):
+                path = os.path.relpath(os.path.join(folder, name), os.path.join(build, "obj"))[:-2]
+                if os.path.exists(os.path.join(ROOT, path)):
+                    objects[path] = symbols(os.path.join(folder, name))
+    owner = {symbol: path for path, (defined, _) in objects.items() for symbol in defined}
+    for path, (_, undefined) in sorted(objects.items()):
+        layer = layer_of(path)
+        if path == COMPOSITION_ROOT or layer is None or path.endswith(".S"):
+            continue
+        for symbol in sorted(undefined):
+            home = layer_of(owner.get(symbol, ""))
+            if home and home != layer and home not in BELOW[layer]:
+                problems.append(f"{path}: {layer}/ uses {symbol} of {owner[symbol]}")
+
+
+def run_tidy(tool, flags):
+    """clang-tidy with the checks of .clang-tidy; the kernel's own flags."""
+    files = [path for path in tracked("*.c") if layer_of(path) not in (None, "aot")]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as log:
+        result = subprocess.run([tool, "--quiet", *files, "--", *flags], cwd=ROOT, text=True,
+                                stderr=log, check=False)
+    return result.returncode
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--nm", metavar="BUILD")
+    parser.add_argument("--tidy", metavar="TOOL")
+    parser.add_argument("flags", nargs="*")
+    options = parser.parse_args()
+    if options.tidy:
+        return run_tidy(options.tidy, options.flags)
+    problems = []
+    check_sources(problems)
+    if options.nm:
+        check_symbols(options.nm, problems)
+    for problem in problems:
+        print("lint: " + problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
