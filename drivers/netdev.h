@@ -22,6 +22,8 @@
 /* Bytes at the front of `header` that only the driver uses. */
 #define NET_DRIVER_HEADROOM 16u
 #define NET_FRAGMENTS_MAX 18u
+/* A received frame of more than one part has at least this much in its first. */
+#define NET_FIRST_PART_BYTES 128u
 #define ETHERNET_ADDRESS_BYTES 6u
 
 enum netdev_feature {
@@ -73,7 +75,11 @@ struct net_buffer {
 struct netdev;
 
 struct netdev_ops {
-    /* ERR_AGAIN when the ring is full: the caller keeps the packet and retries. */
+    /*
+     * ERR_AGAIN when the ring is full: the caller keeps the packet and retries after the
+     * next poll; an armed device interrupts when there is room. A device that failed takes
+     * every packet and completes it at once.
+     */
     enum err (*transmit)(struct netdev *device, struct net_packet *packet);
     /* Makes everything handed to transmit visible to the device: one kick a batch. */
     void (*flush)(struct netdev *device);

@@ -1,0 +1,364 @@
+#include "drivers/virtqueue.h"
+
+#include "drivers/virtio.h"
+#include "kernel/clock.h"
+
+/* virtio 1.2 §2.7.5, §2.7.7 and §2.7.9 */
+#define DESC_NEXT_BIT              1u
+#define DESC_WRITE_BIT             2u
+#define DESC_INDIRECT_BIT          4u
+#define AVAILABLE_NO_INTERRUPT_BIT 1u
+#define USED_NO_NOTIFY_BIT         1u
+
+#define NO_SLOT 0xffffu
+
+/* An indirect table costs the device a second look-up, so short chains stay in the ring. */
+#define DIRECT_SEGMENTS_MAX 4u
+
+/* What lies between the direct map and the next area; see kernel/x86/paging.h. */
+#define DIRECT_MAP_BYTES (16ull << 40)
+
+static uint64_t bus_address(const void *data)
+{
+    uint64_t offset = (uintptr_t)data - DIRECT_MAP_BASE;
+
+    if (offset < DIRECT_MAP_BYTES) {
+        return offset;
+    }
+    return virt_to_phys(data).value;
+}
+
+static size_t align_up(size_t value, size_t alignment)
+{
+    return (value + alignment - 1) & ~(alignment - 1);
+}
+
+static size_t pages_for(size_t bytes)
+{
+    return align_up(bytes, PAGE_BYTES) / PAGE_BYTES;
+}
+
+static void clear(void *memory, size_t bytes)
+{
+    uint64_t *words = memory;
+
+    for (size_t i = 0; i < bytes / sizeof(*words); i++) {
+        words[i] = 0;
+    }
+}
+
+/*
+ * Layout: descriptors, then each ring on cache lines of its own, because the device
+ * writes the used ring while the driver writes the available ring (virtio 1.2 §2.7.2
+ * asks for alignments of 16, 2 and 4).
+ */
+enum err virtqueue_create(struct virtqueue *queue, struct virtio_device *device, uint16_t index,
+                          uint16_t size, uint16_t indirect_segments)
+{
+    size_t available_offset = (size_t)size * sizeof(struct virtq_desc);
+    size_t available_bytes = sizeof(struct virtq_available) + 2u * (size_t)size + 2u;
+    size_t used_offset = align_up(available_offset + available_bytes, 64);
+    size_t used_bytes =
+        sizeof(struct virtq_used) + sizeof(struct virtq_used_element) * (size_t)size + 2u;
+    size_t pages = pages_for(used_offset + used_bytes);
+    struct phys_addr memory;
+
+    if (size == 0 || size > VIRTQUEUE_SIZE_MAX || (size & (size - 1)) != 0) {
+        return ERR_INVAL;
+    }
+    struct virtqueue_slot *slots = heap_allocate_zeroed(size, sizeof(*slots));
+    if (slots == NULL) {
+        return ERR_NOMEM;
+    }
+    if (pages_allocate(pages, &memory) != ERR_OK) {
+        heap_free(slots);
+        return ERR_NOMEM;
+    }
+    uint8_t *base = phys_to_virt(memory);
+    clear(base, pages * PAGE_BYTES);
+
+    *queue = (struct virtqueue){
+        .device = device,
+        .descriptors = (struct virtq_desc *)(void *)base,
+        .available = (struct virtq_available *)(void *)(base + available_offset),
+        .used = (struct virtq_used *)(void *)(base + used_offset),
+        .slots = slots,
+        .index = index,
+        .size = size,
+        .mask = (uint16_t)(size - 1),
+        .event_index = virtio_has(device, VIRTIO_F_EVENT_IDX),
+        .free_count = size,
+    };
+    queue->used_event = &queue->available->ring[size];
+    queue->avail_event = (uint16_t *)(void *)&queue->used->ring[size];
+    for (uint16_t i = 0; i < size; i++) {
+        slots[i].next = (uint16_t)(i + 1 < size ? i + 1 : NO_SLOT);
+    }
+
+    if (indirect_segments > 1 && virtio_has(device, VIRTIO_F_INDIRECT_DESC)) {
+        size_t table_bytes = (size_t)size * indirect_segments * sizeof(struct virtq_desc);
+        /* Indirect tables only buy room in the ring; short of memory, go without. */
+        if (pages_allocate(pages_for(table_bytes), &memory) == ERR_OK) {
+            queue->indirect = phys_to_virt(memory);
+            queue->indirect_segments = indirect_segments;
+        }
+    }
+    virtqueue_disarm(queue);
+    return ERR_OK;
+}
+
+struct virtqueue_addresses virtqueue_addresses(const struct virtqueue *queue)
+{
+    return (struct virtqueue_addresses){
+        .descriptors = virt_to_phys(queue->descriptors),
+        .available = virt_to_phys(queue->available),
+        .used = virt_to_phys(queue->used),
+    };
+}
+
+static bool wants_indirect(const struct virtqueue *queue, uint16_t segment_count)
+{
+    if (queue->indirect == NULL || segment_count > queue->indirect_segments || segment_count < 2) {
+        return false;
+    }
+    return segment_count > DIRECT_SEGMENTS_MAX || queue->free_count < queue->size / 2;
+}
+
+enum err virtqueue_begin(struct virtqueue *queue, uint16_t segment_count)
+{
+    if (queue->device->broken) {
+        return ERR_IO;
+    }
+    bool indirect = wants_indirect(queue, segment_count);
+    uint16_t needed = indirect ? 1 : segment_count;
+    if (needed == 0 || needed > queue->size) {
+        return ERR_INVAL;
+    }
+    if (needed > queue->free_count) {
+        return ERR_AGAIN;
+    }
+    queue->chain =
+        indirect ? queue->indirect + (size_t)queue->free_head * queue->indirect_segments : NULL;
+    queue->chain_head = queue->free_head;
+    queue->chain_free = queue->free_head;
+    queue->chain_count = 0;
+    queue->chain_writable_bytes = 0;
+    return ERR_OK;
+}
+
+/* The descriptor's `next` is set as if another one followed; submit ends the chain. */
+static void chain_add(struct virtqueue *queue, const void *data, uint32_t length_bytes,
+                      uint16_t flags)
+{
+    struct virtq_desc *descriptor;
+    uint16_t next;
+
+    if (queue->chain != NULL) {
+        queue->chain_last = queue->chain_count;
+        descriptor = &queue->chain[queue->chain_last];
+        next = (uint16_t)(queue->chain_count + 1);
+    } else {
+        queue->chain_last = queue->chain_free;
+        descriptor = &queue->descriptors[queue->chain_last];
+        next = queue->slots[queue->chain_last].next;
+        queue->chain_free = next;
+    }
+    queue->chain_count++;
+    descriptor->address = bus_address(data);
+    descriptor->length = length_bytes;
+    descriptor->flags = (uint16_t)(flags | DESC_NEXT_BIT);
+    descriptor->next = next;
+}
+
+void virtqueue_add_readable(struct virtqueue *queue, const void *data, uint32_t length_bytes)
+{
+    chain_add(queue, data, length_bytes, 0);
+}
+
+void virtqueue_add_writable(struct virtqueue *queue, void *data, uint32_t length_bytes)
+{
+    chain_add(queue, data, length_bytes, DESC_WRITE_BIT);
+    queue->chain_writable_bytes += length_bytes;
+}
+
+void virtqueue_submit(struct virtqueue *queue, void *token)
+{
+    uint16_t head = queue->chain_head;
+    struct virtqueue_slot *slot = &queue->slots[head];
+
+    if (queue->chain != NULL) {
+        struct virtq_desc *last = &queue->chain[queue->chain_last];
+        last->flags = (uint16_t)(last->flags & ~DESC_NEXT_BIT);
+        /* virtio 1.2 §2.7.5.3: the one descriptor of the ring refers to the table. */
+        queue->descriptors[head] = (struct virtq_desc){
+            .address = bus_address(queue->chain),
+            .length = queue->chain_count * (uint32_t)sizeof(struct virtq_desc),
+            .flags = DESC_INDIRECT_BIT,
+        };
+        queue->free_head = slot->next;
+        slot->count = 1;
+    } else {
+        struct virtq_desc *last = &queue->descriptors[queue->chain_last];
+        last->flags = (uint16_t)(last->flags & ~DESC_NEXT_BIT);
+        queue->free_head = queue->chain_free;
+        slot->count = queue->chain_count;
+    }
+    queue->free_count = (uint16_t)(queue->free_count - slot->count);
+    slot->token = token;
+    slot->writable_bytes = queue->chain_writable_bytes;
+    queue->available->ring[queue->available_index & queue->mask] = head;
+    queue->available_index++;
+    /*
+     * Publishes descriptors and ring entry (virtio 1.2 §2.7.13.3). Pairs with the
+     * device's read of the index.
+     */
+    __atomic_store_n(&queue->available->index, queue->available_index, __ATOMIC_RELEASE);
+}
+
+bool virtqueue_submit_writable(struct virtqueue *queue, void *data, uint32_t length_bytes,
+                               void *token)
+{
+    if (virtqueue_begin(queue, 1) != ERR_OK) {
+        return false;
+    }
+    virtqueue_add_writable(queue, data, length_bytes);
+    virtqueue_submit(queue, token);
+    return true;
+}
+
+/* virtio 1.2 §2.7.10.1: whether index `event` was passed on the way from `old` to `new`. */
+static bool event_passed(uint16_t event, uint16_t new, uint16_t old)
+{
+    return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
+}
+
+void virtqueue_kick(struct virtqueue *queue)
+{
+    bool wanted;
+
+    if (queue->kicked_index == queue->available_index || queue->device->broken) {
+        return;
+    }
+    /*
+     * The new index must be visible before the device's wish is read, or both sides
+     * may miss each other (virtio 1.2 §2.7.13.4.1). Pairs with the device's barrier
+     * between writing its wish and re-reading the index.
+     */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (queue->event_index) {
+        uint16_t event = __atomic_load_n(queue->avail_event, __ATOMIC_RELAXED);
+        wanted = event_passed(event, queue->available_index, queue->kicked_index);
+    } else {
+        uint16_t flags = __atomic_load_n(&queue->used->flags, __ATOMIC_RELAXED);
+        wanted = (flags & USED_NO_NOTIFY_BIT) == 0;
+    }
+    queue->kicked_index = queue->available_index;
+    if (wanted) {
+        queue->device->transport->notify(queue->device, queue->index);
+    }
+}
+
+bool virtqueue_has_completion(const struct virtqueue *queue)
+{
+    return __atomic_load_n(&queue->used->index, __ATOMIC_RELAXED) != queue->used_index;
+}
+
+bool virtqueue_wait(const struct virtqueue *queue, uint64_t timeout_ns)
+{
+    uint64_t start_ns = clock_monotonic_ns();
+
+    while (!virtqueue_has_completion(queue)) {
+        if (clock_monotonic_ns() - start_ns > timeout_ns) {
+            return false;
+        }
+        __builtin_ia32_pause();
+    }
+    return true;
+}
+
+/* Puts a chain's descriptors back; uses only the driver's own records. */
+static void chain_release(struct virtqueue *queue, uint16_t head)
+{
+    struct virtqueue_slot *slot = &queue->slots[head];
+    uint16_t last = head;
+
+    for (uint16_t i = 1; i < slot->count; i++) {
+        last = queue->slots[last].next;
+    }
+    queue->slots[last].next = queue->free_head;
+    queue->free_head = head;
+    queue->free_count = (uint16_t)(queue->free_count + slot->count);
+    slot->count = 0;
+}
+
+bool virtqueue_pop(struct virtqueue *queue, struct virtqueue_completion *out)
+{
+    /* Pairs with the device's release of the index: elements and data come after it. */
+    uint16_t device_index = __atomic_load_n(&queue->used->index, __ATOMIC_ACQUIRE);
+
+    if (device_index == queue->used_index || queue->device->broken) {
+        return false;
+    }
+    if ((uint16_t)(device_index - queue->used_index) > queue->size) {
+        virtio_mark_broken(queue->device, "its used index runs ahead of what it was given");
+        return false;
+    }
+    const struct virtq_used_element *element = &queue->used->ring[queue->used_index & queue->mask];
+    /* Read once each: the device may change them at any time. */
+    uint32_t id = __atomic_load_n(&element->id, __ATOMIC_RELAXED);
+    uint32_t length = __atomic_load_n(&element->length, __ATOMIC_RELAXED);
+    if (id >= queue->size || queue->slots[id].count == 0) {
+        virtio_mark_broken(queue->device, "it returned a buffer that it did not hold");
+        return false;
+    }
+    const struct virtqueue_slot *slot = &queue->slots[id];
+    if (slot->writable_bytes == 0) {
+        /* Devices report all sorts of lengths for chains that they only read. */
+        length = 0;
+    } else if (length > slot->writable_bytes) {
+        virtio_mark_broken(queue->device, "it claims to have written beyond a buffer");
+        return false;
+    }
+    out->token = slot->token;
+    out->length_bytes = length;
+    queue->used_index++;
+    chain_release(queue, (uint16_t)id);
+    return true;
+}
+
+/*
+ * With EVENT_IDX an armed queue interrupts once, as its used_event is passed; a queue
+ * is quiet as long as used_event lies behind, or far ahead.
+ */
+bool virtqueue_arm(struct virtqueue *queue)
+{
+    if (queue->event_index) {
+        __atomic_store_n(queue->used_event, queue->used_index, __ATOMIC_RELAXED);
+    } else {
+        __atomic_store_n(&queue->available->flags, 0, __ATOMIC_RELAXED);
+    }
+    /* The wish must be visible before the ring is looked at again (virtio 1.2 §2.7.14). */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return virtqueue_has_completion(queue);
+}
+
+void virtqueue_disarm(struct virtqueue *queue)
+{
+    if (queue->event_index) {
+        uint16_t far = (uint16_t)(queue->used_index + 0x8000u);
+        __atomic_store_n(queue->used_event, far, __ATOMIC_RELAXED);
+    } else {
+        __atomic_store_n(&queue->available->flags, AVAILABLE_NO_INTERRUPT_BIT, __ATOMIC_RELAXED);
+    }
+}
+
+void *virtqueue_drain(struct virtqueue *queue)
+{
+    for (uint16_t i = 0; i < queue->size; i++) {
+        if (queue->slots[i].count != 0) {
+            queue->slots[i].count = 0;
+            return queue->slots[i].token;
+        }
+    }
+    return NULL;
+}
