@@ -174,3 +174,8 @@ lint: setup-lint kernel waferc
 	$(Q)scripts/lint.py --tidy clang-tidy-$(LLVM_VERSION) -- $(filter-out -Werror,$(KERNEL_FLAGS))
 format:
 	clang-format-$(LLVM_VERSION) -i $(C_FILES)
+
+# ---- make bench: figures, never tests (docs/performance.md) ------------------------------------
+.PHONY: bench
+bench: setup-bench waferc kernel examples
+	$(Q)bench/first.py --out $(O)
