@@ -1,8 +1,7 @@
 #include "wasi/fd_table.h"
 
-#include <string.h>
-
 #include "kernel/base/assert.h"
+#include "kernel/base/string.h"
 #include "kernel/mem.h"
 
 #define WORD_BITS 64u
@@ -36,20 +35,6 @@ static enum err grow_block(void *block_pointer, size_t old_bytes, size_t new_byt
     return ERR_OK;
 }
 
-/* Marks the new part of a level's last old word's parent: it is not full any more. */
-static void clear_full_bits(struct fd_table *table, uint32_t old_capacity)
-{
-    for (uint32_t level = 1; level < FD_TABLE_LEVELS; level++) {
-        size_t old_words = level_words(old_capacity, level - 1);
-
-        for (size_t word = 0; word < old_words; word++) {
-            if (table->taken[level - 1][word] != UINT64_MAX) {
-                table->taken[level][word / WORD_BITS] &= ~(1ull << (word % WORD_BITS));
-            }
-        }
-    }
-}
-
 static enum err grow(struct fd_table *table)
 {
     uint32_t old_capacity = table->capacity;
@@ -70,7 +55,6 @@ static enum err grow(struct fd_table *table)
     }
     if (error == ERR_OK) {
         table->capacity = capacity;
-        clear_full_bits(table, old_capacity);
     }
     return error;
 }

@@ -1,7 +1,6 @@
 #include "wasi/guest_memory.h"
 
-#include <string.h>
-
+#include "kernel/base/string.h"
 #include "kernel/x86/x86.h"
 
 static const struct wasm_memory *attached;

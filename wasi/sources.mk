@@ -1,2 +1,19 @@
 # Sources of wasi/, relative to the project's root; one file a line.
-WASI_SRCS :=
+WASI_SRCS := \
+    wasi/clock.c \
+    wasi/descriptor.c \
+    wasi/errno.c \
+    wasi/fd.c \
+    wasi/fd_io.c \
+    wasi/fd_stat.c \
+    wasi/fd_table.c \
+    wasi/guest_memory.c \
+    wasi/path.c \
+    wasi/path_stat.c \
+    wasi/poll.c \
+    wasi/poll_set.c \
+    wasi/process.c \
+    wasi/readdir.c \
+    wasi/sock.c \
+    wasi/sock_io.c \
+    wasi/start.c

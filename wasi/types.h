@@ -77,8 +77,8 @@ enum wasi_rights {
      WASI_RIGHT_FD_FILESTAT_GET_BIT | WASI_RIGHT_POLL_FD_READWRITE_BIT)
 #define WASI_RIGHTS_CONSOLE_OUTPUT                                                                 \
     (WASI_RIGHT_FD_WRITE_BIT | WASI_RIGHT_FD_FDSTAT_SET_FLAGS_BIT |                                \
-     WASI_RIGHT_FD_FILESTAT_GET_BIT | WASI_RIGHT_POLL_FD_READWRITE_BIT |                           \
-     WASI_RIGHT_FD_SYNC_BIT | WASI_RIGHT_FD_DATASYNC_BIT)
+     WASI_RIGHT_FD_FILESTAT_GET_BIT | WASI_RIGHT_POLL_FD_READWRITE_BIT | WASI_RIGHT_FD_SYNC_BIT |  \
+     WASI_RIGHT_FD_DATASYNC_BIT)
 #define WASI_RIGHTS_SOCKET                                                                         \
     (WASI_RIGHT_FD_READ_BIT | WASI_RIGHT_FD_WRITE_BIT | WASI_RIGHT_FD_FDSTAT_SET_FLAGS_BIT |       \
      WASI_RIGHT_FD_FILESTAT_GET_BIT | WASI_RIGHT_POLL_FD_READWRITE_BIT |                           \
@@ -145,17 +145,17 @@ enum wasi_eventtype {
 #define WASI_EVENT_HANGUP_BIT         1u
 
 enum wasi_riflags { WASI_RECV_PEEK_BIT = 1u << 0, WASI_RECV_WAITALL_BIT = 1u << 1 };
-#define WASI_RIFLAGS_ALL 0x3u
+#define WASI_RIFLAGS_ALL             0x3u
 #define WASI_RECV_DATA_TRUNCATED_BIT 1u
 enum wasi_sdflags { WASI_SHUT_RD_BIT = 1u << 0, WASI_SHUT_WR_BIT = 1u << 1 };
 
 /* Sizes and member offsets. */
-#define WASI_IOVEC_BYTES        8u
-#define WASI_DIRENT_BYTES       24u
-#define WASI_FDSTAT_BYTES       24u
-#define WASI_FILESTAT_BYTES     64u
-#define WASI_FILESTAT0_BYTES    56u /* snapshot 0 */
-#define WASI_PRESTAT_BYTES      8u
-#define WASI_SUBSCRIPTION_BYTES 48u
+#define WASI_IOVEC_BYTES         8u
+#define WASI_DIRENT_BYTES        24u
+#define WASI_FDSTAT_BYTES        24u
+#define WASI_FILESTAT_BYTES      64u
+#define WASI_FILESTAT0_BYTES     56u /* snapshot 0 */
+#define WASI_PRESTAT_BYTES       8u
+#define WASI_SUBSCRIPTION_BYTES  48u
 #define WASI_SUBSCRIPTION0_BYTES 56u /* snapshot 0 */
-#define WASI_EVENT_BYTES        32u
+#define WASI_EVENT_BYTES         32u

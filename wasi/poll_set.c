@@ -1,0 +1,261 @@
+#include "wasi/poll_set.h"
+
+#include "kernel/base/string.h"
+#include "kernel/clock.h"
+#include "kernel/mem.h"
+#include "kernel/wait.h"
+#include "wasi/instance.h"
+#include "wasi/poll.h"
+#include "wasi/types.h"
+
+struct poll_set wasi_poll_set = {.others_first = WASI_POLL_NONE};
+
+/* A subscription in either layout, as far as it matters. */
+struct subscription {
+    uint64_t userdata;
+    uint64_t timeout_ns;
+    uint32_t subject;
+    uint16_t clock_flags;
+    uint8_t tag;
+};
+
+/* ---- Marks ----------------------------------------------------------------------------------- */
+
+void wasi_poll_mark(struct wasi_descriptor *descriptor)
+{
+    struct poll_set *set = &wasi_poll_set;
+
+    if (descriptor->poll_link != NULL || descriptor->poll_first == WASI_POLL_NONE) {
+        return;
+    }
+    descriptor->poll_next_marked = set->marked;
+    descriptor->poll_link = &set->marked;
+    if (set->marked != NULL) {
+        set->marked->poll_link = &descriptor->poll_next_marked;
+    }
+    set->marked = descriptor;
+}
+
+void wasi_poll_unmark(struct wasi_descriptor *descriptor)
+{
+    if (descriptor->poll_link == NULL) {
+        return;
+    }
+    *descriptor->poll_link = descriptor->poll_next_marked;
+    if (descriptor->poll_next_marked != NULL) {
+        descriptor->poll_next_marked->poll_link = descriptor->poll_link;
+    }
+    descriptor->poll_link = NULL;
+    descriptor->poll_next_marked = NULL;
+}
+
+void wasi_poll_mark_all(struct poll_set *set)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (set->entries[i].socket != NULL) {
+            wasi_poll_mark(set->entries[i].socket);
+        }
+    }
+}
+
+/* ---- Lists of entries ------------------------------------------------------------------------ */
+
+static uint32_t *list_head(struct poll_set *set, const struct poll_entry *entry)
+{
+    return entry->socket != NULL ? &entry->socket->poll_first : &set->others_first;
+}
+
+static void unlink_entry(struct poll_set *set, uint32_t index)
+{
+    struct poll_entry *entry = &set->entries[index];
+
+    if (!entry->is_linked) {
+        return;
+    }
+    if (entry->previous == WASI_POLL_NONE) {
+        *list_head(set, entry) = entry->next;
+    } else {
+        set->entries[entry->previous].next = entry->next;
+    }
+    if (entry->next != WASI_POLL_NONE) {
+        set->entries[entry->next].previous = entry->previous;
+    }
+    if (entry->socket != NULL && entry->socket->poll_first == WASI_POLL_NONE) {
+        wasi_poll_unmark(entry->socket);
+    }
+    entry->is_linked = false;
+    entry->socket = NULL;
+    entry->tag = POLL_TAG_STALE;
+}
+
+/* Into the chain of `socket`, or among the others when that is NULL. */
+static void link_entry(struct poll_set *set, uint32_t index, struct wasi_descriptor *socket)
+{
+    struct poll_entry *entry = &set->entries[index];
+    uint32_t *head;
+
+    entry->socket = socket;
+    head = list_head(set, entry);
+    entry->previous = WASI_POLL_NONE;
+    entry->next = *head;
+    if (*head != WASI_POLL_NONE) {
+        set->entries[*head].previous = index;
+    }
+    *head = index;
+    entry->is_linked = true;
+    if (socket != NULL) {
+        wasi_poll_mark(socket);
+    }
+}
+
+void wasi_poll_forget(struct wasi_descriptor *descriptor)
+{
+    while (descriptor->poll_first != WASI_POLL_NONE) {
+        unlink_entry(&wasi_poll_set, descriptor->poll_first);
+    }
+    wasi_poll_unmark(descriptor);
+}
+
+/* ---- Reading the guest's list ---------------------------------------------------------------- */
+
+static enum err grow(struct poll_set *set, uint32_t count)
+{
+    uint32_t capacity = set->capacity == 0 ? 64 : set->capacity;
+    struct poll_entry *entries;
+
+    while (capacity < count) {
+        capacity *= 2;
+    }
+    if (capacity == set->capacity) {
+        return ERR_OK;
+    }
+    entries = heap_resize(set->entries, capacity * sizeof(*entries));
+    if (entries == NULL) {
+        return ERR_NOMEM;
+    }
+    set->entries = entries;
+    set->capacity = capacity;
+    return ERR_OK;
+}
+
+/* The socket that a subscription to a descriptor means now, or NULL. */
+static struct wasi_descriptor *subject_socket(uint8_t tag, uint32_t subject)
+{
+    struct wasi_descriptor *descriptor;
+
+    if (tag == WASI_EVENT_CLOCK) {
+        return NULL;
+    }
+    descriptor = fd_table_get(&wasi_instance.descriptors, subject);
+    return descriptor != NULL && descriptor->kind == WASI_KIND_SOCKET ? descriptor : NULL;
+}
+
+/* When a clock subscription is due, on the monotonic clock. */
+static enum err clock_deadline(const struct subscription *subscription, uint64_t *deadline_ns)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t delay_ns = subscription->timeout_ns;
+
+    if ((subscription->clock_flags & ~WASI_SUBSCRIPTION_ABSTIME_BIT) != 0 ||
+        subscription->subject > WASI_CLOCK_THREAD_CPUTIME) {
+        return ERR_INVAL;
+    }
+    if (subscription->subject > WASI_CLOCK_MONOTONIC) {
+        return ERR_NOTSUP; /* CPU time stands still while everything sleeps */
+    }
+    if ((subscription->clock_flags & WASI_SUBSCRIPTION_ABSTIME_BIT) != 0) {
+        uint64_t clock_ns =
+            subscription->subject == WASI_CLOCK_MONOTONIC ? now_ns : clock_realtime_ns();
+
+        delay_ns = delay_ns > clock_ns ? delay_ns - clock_ns : 0;
+    }
+    if (__builtin_add_overflow(now_ns, delay_ns, deadline_ns)) {
+        *deadline_ns = WAIT_FOREVER;
+    }
+    return ERR_OK;
+}
+
+static void update_entry(struct poll_set *set, uint32_t index,
+                         const struct subscription *subscription)
+{
+    struct poll_entry *entry = &set->entries[index];
+    struct wasi_descriptor *socket;
+
+    if (subscription->tag == WASI_EVENT_CLOCK) {
+        entry->error = (uint8_t)clock_deadline(subscription, &entry->deadline_ns);
+    }
+    if (entry->tag == subscription->tag && entry->subject == subscription->subject &&
+        entry->userdata == subscription->userdata && entry->socket != NULL) {
+        return;
+    }
+    socket = subject_socket(subscription->tag, subscription->subject);
+    if (entry->is_linked && (entry->socket != NULL || socket != NULL)) {
+        unlink_entry(set, index);
+    }
+    entry->userdata = subscription->userdata;
+    entry->subject = subscription->subject;
+    entry->tag = subscription->tag;
+    if (entry->tag > WASI_EVENT_FD_WRITE) {
+        entry->tag = WASI_EVENT_CLOCK;
+        entry->error = ERR_INVAL;
+    }
+    if (!entry->is_linked) {
+        link_entry(set, index, socket);
+    }
+}
+
+static void decode(const uint8_t *raw, enum wasi_snapshot snapshot, struct subscription *out)
+{
+    /* Snapshot 0's clock begins with an identifier of 8 bytes. */
+    const uint8_t *clock = raw + (snapshot == WASI_SNAPSHOT_UNSTABLE ? 24 : 16);
+
+    memcpy(&out->userdata, raw, sizeof(out->userdata));
+    out->tag = raw[8];
+    out->clock_flags = 0;
+    out->timeout_ns = 0;
+    if (out->tag != WASI_EVENT_CLOCK) {
+        memcpy(&out->subject, raw + 16, sizeof(out->subject));
+        return;
+    }
+    memcpy(&out->subject, clock, sizeof(out->subject));
+    memcpy(&out->timeout_ns, clock + 8, sizeof(out->timeout_ns));
+    memcpy(&out->clock_flags, clock + 24, sizeof(out->clock_flags));
+}
+
+#define CHUNK_SUBSCRIPTIONS 64u
+static uint8_t chunk[CHUNK_SUBSCRIPTIONS * WASI_SUBSCRIPTION0_BYTES];
+
+enum err wasi_poll_set_update(struct poll_set *set, struct guest_addr list, uint32_t count,
+                              enum wasi_snapshot snapshot)
+{
+    uint32_t stride_bytes =
+        snapshot == WASI_SNAPSHOT_UNSTABLE ? WASI_SUBSCRIPTION0_BYTES : WASI_SUBSCRIPTION_BYTES;
+    enum err error = grow(set, count);
+
+    if (error != ERR_OK) {
+        return error;
+    }
+    while (set->count > count) {
+        set->count--;
+        unlink_entry(set, set->count);
+    }
+    while (set->count < count) {
+        set->entries[set->count] = (struct poll_entry){.tag = POLL_TAG_STALE};
+        set->count++;
+    }
+    for (uint32_t first = 0; first < count; first += CHUNK_SUBSCRIPTIONS) {
+        uint32_t part = count - first < CHUNK_SUBSCRIPTIONS ? count - first : CHUNK_SUBSCRIPTIONS;
+
+        error = guest_read(guest_offset(list, first * stride_bytes), chunk, part * stride_bytes);
+        if (error != ERR_OK) {
+            return error;
+        }
+        for (uint32_t i = 0; i < part; i++) {
+            struct subscription subscription;
+
+            decode(chunk + i * stride_bytes, snapshot, &subscription);
+            update_entry(set, first + i, &subscription);
+        }
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,265 @@
+/* Data of sockets: between guest vectors and the network's spans, one copy each way. */
+#include "wasi/transfer.h"
+
+#include "kernel/clock.h"
+#include "kernel/wait.h"
+#include "wasi/types.h"
+
+uint64_t wasi_deadline_after(uint64_t timeout_ns)
+{
+    uint64_t deadline_ns;
+
+    if (timeout_ns == 0 || __builtin_add_overflow(clock_monotonic_ns(), timeout_ns, &deadline_ns)) {
+        return WAIT_FOREVER;
+    }
+    return deadline_ns;
+}
+
+enum err wasi_wait_ready(const struct wasi_descriptor *descriptor, uint64_t deadline_ns)
+{
+    if ((descriptor->flags & WASI_FDFLAG_NONBLOCK_BIT) != 0) {
+        return ERR_AGAIN;
+    }
+    if (deadline_ns != WAIT_FOREVER && clock_monotonic_ns() >= deadline_ns) {
+        return ERR_AGAIN;
+    }
+    wait_once(deadline_ns);
+    return ERR_OK;
+}
+
+/*
+ * An error that comes after some data has moved must wait for the next call: the network
+ * reports it only once.
+ */
+static enum err finish(struct wasi_descriptor *descriptor, enum err error, uint32_t moved_bytes)
+{
+    if (moved_bytes == 0) {
+        return error;
+    }
+    if (error != ERR_OK && error != ERR_AGAIN) {
+        descriptor->socket.deferred_error = (uint8_t)error;
+    }
+    return ERR_OK;
+}
+
+static enum err take_deferred(struct wasi_descriptor *descriptor)
+{
+    enum err error = (enum err)descriptor->socket.deferred_error;
+
+    descriptor->socket.deferred_error = ERR_OK;
+    return error;
+}
+
+/*
+ * The wait between two attempts that answered ERR_AGAIN. The first wait is one round of the
+ * pollers without sleep, for NONBLOCK descriptors too: a program that only ever asks
+ * again would otherwise never see progress.
+ */
+struct retry {
+    const struct wasi_descriptor *descriptor;
+    uint64_t deadline_ns;
+    bool has_polled;
+};
+
+static enum err retry_again(struct retry *retry)
+{
+    if (!retry->has_polled) {
+        retry->has_polled = true;
+        (void)wait_poll();
+        return ERR_OK;
+    }
+    return wasi_wait_ready(retry->descriptor, retry->deadline_ns);
+}
+
+static enum err receive_stream(struct wasi_descriptor *descriptor, struct guest_vector *vector,
+                               struct wasi_receive *receive)
+{
+    struct net_socket *socket = descriptor->socket.socket;
+    bool is_peek = (receive->flags & WASI_RECV_PEEK_BIT) != 0;
+    bool wants_all = (receive->flags & WASI_RECV_WAITALL_BIT) != 0 && !is_peek;
+    struct retry retry = {descriptor, wasi_deadline_after(descriptor->socket.receive_timeout_ns),
+                          false};
+
+    for (;;) {
+        struct net_const_span span;
+        size_t got_bytes;
+        enum err error =
+            net_socket_receive_peek(socket, is_peek ? receive->received_bytes : 0, &span);
+
+        if (error == ERR_AGAIN && (receive->received_bytes == 0 || wants_all)) {
+            error = retry_again(&retry);
+            if (error == ERR_OK) {
+                continue;
+            }
+        }
+        if (error != ERR_OK) {
+            return finish(descriptor, error, receive->received_bytes);
+        }
+        got_bytes = guest_vector_write(vector, span.data, span.length_bytes);
+        if (got_bytes == 0) {
+            return ERR_OK; /* end of stream, or the vector is full */
+        }
+        receive->received_bytes += (uint32_t)got_bytes;
+        if (!is_peek) {
+            net_socket_receive_consume(socket, got_bytes);
+        }
+        if (receive->received_bytes == vector->total_bytes) {
+            return ERR_OK;
+        }
+    }
+}
+
+/* Waits for the first datagram. */
+static enum err wait_datagram(struct wasi_descriptor *descriptor)
+{
+    struct retry retry = {descriptor, wasi_deadline_after(descriptor->socket.receive_timeout_ns),
+                          false};
+
+    for (;;) {
+        struct net_const_span span;
+        enum err error = net_socket_receive_peek(descriptor->socket.socket, 0, &span);
+
+        if (error != ERR_AGAIN) {
+            return error;
+        }
+        error = retry_again(&retry);
+        if (error != ERR_OK) {
+            return error;
+        }
+    }
+}
+
+static enum err receive_datagram(struct wasi_descriptor *descriptor, struct guest_vector *vector,
+                                 struct wasi_receive *receive)
+{
+    struct net_socket *socket = descriptor->socket.socket;
+    size_t datagram_bytes;
+    enum err error = wait_datagram(descriptor);
+
+    if (error == ERR_OK && receive->source != NULL) {
+        error = net_socket_receive_source(socket, receive->source);
+    }
+    if (error != ERR_OK) {
+        return error;
+    }
+    datagram_bytes = net_socket_readable_bytes(socket);
+    for (;;) {
+        struct net_const_span span;
+        size_t got_bytes;
+
+        error = net_socket_receive_peek(socket, receive->received_bytes, &span);
+        if (error != ERR_OK) {
+            return error;
+        }
+        got_bytes = guest_vector_write(vector, span.data, span.length_bytes);
+        if (got_bytes == 0) {
+            break;
+        }
+        receive->received_bytes += (uint32_t)got_bytes;
+    }
+    receive->is_truncated = receive->received_bytes < datagram_bytes;
+    if ((receive->flags & WASI_RECV_PEEK_BIT) == 0) {
+        net_socket_receive_consume(socket, datagram_bytes);
+    }
+    return ERR_OK;
+}
+
+enum err wasi_socket_receive(struct wasi_descriptor *descriptor, struct guest_vector *vector,
+                             struct wasi_receive *receive)
+{
+    struct net_socket *socket = descriptor->socket.socket;
+    enum err error = take_deferred(descriptor);
+
+    receive->received_bytes = 0;
+    receive->is_truncated = false;
+    if (error != ERR_OK) {
+        return error;
+    }
+    if (net_socket_type(socket) == NET_SOCKET_DATAGRAM) {
+        return receive_datagram(descriptor, vector, receive);
+    }
+    if (receive->source != NULL) {
+        error = net_socket_remote(socket, receive->source);
+    }
+    if (error != ERR_OK || vector->total_bytes == 0) {
+        return error;
+    }
+    return receive_stream(descriptor, vector, receive);
+}
+
+static enum err send_stream(struct wasi_descriptor *descriptor, struct guest_vector *vector,
+                            uint32_t *sent_bytes)
+{
+    struct net_socket *socket = descriptor->socket.socket;
+    struct retry retry = {descriptor, wasi_deadline_after(descriptor->socket.send_timeout_ns),
+                          false};
+
+    while (*sent_bytes < vector->total_bytes) {
+        struct guest_vector position = *vector;
+        struct net_span span;
+        enum err error = net_socket_send_reserve(socket, vector->total_bytes - *sent_bytes, &span);
+
+        if (error == ERR_OK) {
+            size_t piece_bytes = guest_vector_read(vector, span.data, span.length_bytes);
+
+            error = net_socket_send_commit(socket, piece_bytes, NULL);
+            if (error == ERR_OK) {
+                *sent_bytes += (uint32_t)piece_bytes;
+                continue;
+            }
+            *vector = position;
+        }
+        if (error == ERR_AGAIN) {
+            error = retry_again(&retry);
+            if (error == ERR_OK) {
+                continue;
+            }
+        }
+        return finish(descriptor, error, *sent_bytes);
+    }
+    return ERR_OK;
+}
+
+static enum err send_datagram(struct wasi_descriptor *descriptor, struct guest_vector *vector,
+                              const struct net_endpoint *destination, uint32_t *sent_bytes)
+{
+    struct net_socket *socket = descriptor->socket.socket;
+    struct retry retry = {descriptor, wasi_deadline_after(descriptor->socket.send_timeout_ns),
+                          false};
+
+    for (;;) {
+        struct guest_vector rest = *vector;
+        struct net_span span;
+        enum err error = net_socket_send_reserve(socket, vector->total_bytes, &span);
+
+        if (error == ERR_OK) {
+            (void)guest_vector_read(&rest, span.data, vector->total_bytes);
+            error = net_socket_send_commit(socket, vector->total_bytes, destination);
+        }
+        if (error == ERR_AGAIN) {
+            error = retry_again(&retry);
+            if (error == ERR_OK) {
+                continue;
+            }
+        }
+        if (error == ERR_OK) {
+            *sent_bytes = vector->total_bytes;
+        }
+        return error;
+    }
+}
+
+enum err wasi_socket_send(struct wasi_descriptor *descriptor, struct guest_vector *vector,
+                          const struct net_endpoint *destination, uint32_t *sent_bytes)
+{
+    enum err error = take_deferred(descriptor);
+
+    *sent_bytes = 0;
+    if (error != ERR_OK) {
+        return error;
+    }
+    if (net_socket_type(descriptor->socket.socket) == NET_SOCKET_DATAGRAM) {
+        return send_datagram(descriptor, vector, destination, sent_bytes);
+    }
+    return send_stream(descriptor, vector, sent_bytes);
+}
