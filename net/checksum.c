@@ -45,8 +45,9 @@ uint32_t checksum_add(uint32_t sum, const void *data, size_t length_bytes)
     }
     if (length_bytes > 0) {
         uint64_t tail = 0;
-        for (size_t i = 0; i < length_bytes; i++)
+        for (size_t i = 0; i < length_bytes; i++) {
             tail |= (uint64_t)bytes[i] << (8 * i);
+        }
         odd = add64(odd, tail);
     }
     return reduce(add64(even, odd));
@@ -55,8 +56,9 @@ uint32_t checksum_add(uint32_t sum, const void *data, size_t length_bytes)
 /* RFC 1071 §2(B): a sum over data shifted by one byte is the byte-swapped sum. */
 uint32_t checksum_add_at(uint32_t sum, const void *data, size_t length_bytes, int odd)
 {
-    if (!odd)
+    if (!odd) {
         return checksum_add(sum, data, length_bytes);
+    }
     uint16_t part = checksum_fold(checksum_add(0, data, length_bytes));
     uint64_t total = (uint64_t)sum + (uint16_t)(part << 8 | part >> 8);
     return reduce(total);

@@ -49,7 +49,7 @@ struct ip_route {
     bool is_loopback;
     bool is_ipv4;
     bool link_valid;    /* link_destination below is known */
-    uint8_t hop_limit;  /* of sent packets; 0: the default, 64. ip_route sets 0 */
+    uint8_t hop_limit;  /* of sent packets; 0: the default, 64 */
     uint16_t neighbour; /* ip_neighbour.c's */
     uint8_t link_destination[ETHERNET_ADDRESS_BYTES];
 };
