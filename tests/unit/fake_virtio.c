@@ -124,38 +124,62 @@ static void check(bool condition)
     }
 }
 
-bool fake_take(struct fake_queue *queue, struct fake_chain *out)
+/* Walks the chain at `head`; false when it breaks the rules. */
+static bool walk(const struct fake_queue *queue, uint16_t head, struct fake_chain *out)
 {
-    if (queue->size == 0 || queue->seen == queue->available->index) {
-        return false;
-    }
-    check((uint16_t)(queue->available->index - queue->seen) <= queue->size);
-    uint16_t head = queue->available->ring[queue->seen++ % queue->size];
-    check(head < queue->size);
     const struct virtq_desc *table = queue->descriptors;
     uint32_t table_size = queue->size;
     uint32_t at = head;
+
     *out = (struct fake_chain){.head = head};
+    if (head >= queue->size) {
+        return false;
+    }
     if ((table[at].flags & 4) != 0) {
-        check(table[at].flags == 4 && table[at].length % 16 == 0 && table[at].length != 0);
+        if (table[at].flags != 4 || table[at].length % 16 != 0 || table[at].length == 0) {
+            return false;
+        }
         table_size = table[at].length / 16;
         table = phys_to_virt((struct phys_addr){table[at].address});
         at = 0;
         out->indirect = true;
     }
     for (;;) {
-        check(at < table_size && out->count < FAKE_SEGMENTS_MAX);
+        if (at >= table_size || out->count == FAKE_SEGMENTS_MAX || table[at].length == 0) {
+            return false;
+        }
         struct fake_segment *segment = &out->segments[out->count++];
         segment->data = phys_to_virt((struct phys_addr){table[at].address});
         segment->length_bytes = table[at].length;
         segment->writable = (table[at].flags & 2) != 0;
-        check(segment->length_bytes != 0);
         if ((table[at].flags & 1) == 0) {
-            break;
+            return true;
         }
         at = table[at].next;
     }
-    return true;
+}
+
+bool fake_take_any(struct fake_queue *queue, struct fake_chain *out)
+{
+    if (queue->size == 0) {
+        return false;
+    }
+    if (queue->seen == queue->available->index) {
+        /* Out of work: asks to be notified of the next chain (avail_event). */
+        memcpy(&queue->used->ring[queue->size], &queue->seen, sizeof(queue->seen));
+        return false;
+    }
+    return walk(queue, queue->available->ring[queue->seen++ % queue->size], out);
+}
+
+bool fake_take(struct fake_queue *queue, struct fake_chain *out)
+{
+    bool waiting = queue->size != 0 && queue->seen != queue->available->index;
+    bool good = fake_take_any(queue, out);
+
+    check(good == waiting);
+    check(!good || (uint16_t)(queue->available->index - queue->seen) < queue->size);
+    return good;
 }
 
 void fake_return(struct fake_queue *queue, uint32_t id, uint32_t length_bytes)
