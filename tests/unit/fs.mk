@@ -1,1 +1,20 @@
 # Unit tests of fs: see the Makefile's UNIT_TESTS.
+FS_TEST_TREE := fs/budget.c fs/fs.c fs/path.c fs/ramfs.c fs/ramfs_data.c fs/ramfs_names.c \
+    fs/siphash.c fs/tar_reader.c fs/tarfs.c fs/vfs.c fs/vfs_names.c tests/unit/fake_fs_kernel.c
+
+UNIT_TESTS += test_tar_reader
+test_tar_reader_SRCS := tests/unit/test_tar_reader.c tests/unit/tar_builder.c fs/tar_reader.c
+
+UNIT_TESTS += test_ramfs_data
+test_ramfs_data_SRCS := tests/unit/test_ramfs_data.c fs/ramfs_data.c fs/budget.c \
+    tests/unit/fake_fs_kernel.c
+
+UNIT_TESTS += test_vfs_path
+test_vfs_path_SRCS := tests/unit/test_vfs_path.c tests/unit/vfs_helpers.c $(FS_TEST_TREE)
+
+UNIT_TESTS += test_vfs_names
+test_vfs_names_SRCS := tests/unit/test_vfs_names.c tests/unit/vfs_helpers.c $(FS_TEST_TREE)
+
+UNIT_TESTS += test_tarfs
+test_tarfs_SRCS := tests/unit/test_tarfs.c tests/unit/vfs_helpers.c tests/unit/tar_builder.c \
+    $(FS_TEST_TREE)
