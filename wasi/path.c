@@ -62,10 +62,7 @@ static uint32_t rights_to_open(const struct open_request *request)
     return rights;
 }
 
-/*
- * Opening a directory with O_DIRECTORY drops rights that do not apply to one, the right to
- * write among them; without it, a request to write says that a file is meant.
- */
+/* A request to write says that a file is meant, whatever the other flags say. */
 static uint32_t vfs_flags(const struct open_request *request)
 {
     uint32_t flags = 0;
@@ -78,7 +75,8 @@ static uint32_t vfs_flags(const struct open_request *request)
     }
     if ((request->oflags & WASI_OFLAG_DIRECTORY_BIT) != 0) {
         flags |= VFS_OPEN_DIRECTORY;
-    } else if ((request->rights_base & WASI_RIGHT_FD_WRITE_BIT) != 0) {
+    }
+    if ((request->rights_base & WASI_RIGHT_FD_WRITE_BIT) != 0) {
         flags |= VFS_OPEN_WRITE;
     }
     if ((request->oflags & WASI_OFLAG_EXCL_BIT) != 0) {
