@@ -39,6 +39,7 @@ struct codegen {
     const struct options *options;
     enum table_form *table_forms;
     bool *global_is_constant; /* immutable, and known without running code */
+    uint64_t *data_offsets;   /* of each data segment in the blob that holds them all */
     bool *may_throw;          /* per function; NULL when the module never throws */
     uint32_t unit_count;
     bool has_tail_calls; /* functions use a convention that allows them */
@@ -72,6 +73,7 @@ struct unit {
     /* Declared on first use; indexed as in the module. */
     struct signature *signatures;
     LLVMValueRef *functions;
+    LLVMValueRef *import_wrappers;
     LLVMValueRef *function_refs;
     LLVMValueRef *type_symbols;
     LLVMValueRef *globals;
@@ -201,6 +203,8 @@ unsigned unit_internal_convention(const struct unit *unit);
 void unit_note_load(struct unit *unit, LLVMValueRef load);
 /* Runs after target_promote_locals: see there. */
 void unit_keep_dead_loads(struct unit *unit);
+/* Runs after target_optimize. */
+void unit_hide_far_addresses(struct unit *unit);
 
 static inline LLVMValueRef unit_i32(const struct unit *unit, uint32_t value)
 {
@@ -306,6 +310,8 @@ void emit_call_code(struct fn *fn, LLVMValueRef code, uint32_t type, bool is_bou
                     bool may_throw);
 /* After a call that may have thrown: continue at the innermost handler when it did. */
 void emit_exception_check(struct fn *fn);
+/* Where no handler can follow: an exception traps. */
+void emit_uncaught_check(struct fn *fn);
 
 LLVMValueRef emit_address(struct fn *fn, const struct instruction *in, LLVMValueRef index,
                           uint32_t bytes);
@@ -314,6 +320,8 @@ void emit_memory_bounds(struct fn *fn, uint32_t memory, LLVMValueRef start, LLVM
 LLVMValueRef emit_memory_pointer(struct fn *fn, uint32_t memory, LLVMValueRef start);
 LLVMValueRef emit_table_size(struct fn *fn, uint32_t table);
 void emit_table_bounds(struct fn *fn, LLVMValueRef size, LLVMValueRef start, LLVMValueRef count);
+void emit_table_fill_range(struct fn *fn, uint32_t table, LLVMValueRef start, LLVMValueRef count,
+                           LLVMValueRef value);
 void emit_table_init(struct fn *fn, uint32_t segment, uint32_t table, LLVMValueRef destination,
                      LLVMValueRef source, LLVMValueRef count);
 LLVMValueRef emit_table_base(struct fn *fn, uint32_t table);

@@ -24,6 +24,9 @@ char *layout_signature(const struct module *module, uint32_t type);
 /* The letters of one value type as they stand in a signature. */
 char *layout_value_text(const struct module *module, value_type type);
 
+/* A global's type: its letters, then m if it is mutable. */
+char *layout_global_text(const struct module *module, uint32_t index);
+
 /* One component of a mangled name appended to out, which must have room for
  * LAYOUT_MANGLED_MAX(length) characters; returns the end. */
 #define LAYOUT_MANGLED_MAX(length) (3 * (size_t)(length))

@@ -36,6 +36,7 @@ struct options {
     bool wants_stats;
     bool validate_only;
     bool wants_debug_info;
+    unsigned features; /* 1u << enum feature (aot/module.h) */
 };
 
 /* Fills `out`, or prints what is wrong and exits with status 2. --help and --version

@@ -17,4 +17,30 @@ AOT_INPUT_SRCS := \
     aot/validate_control.c \
     aot/validate_operation.c \
     aot/validate_stack.c
-AOT_SRCS := $(AOT_INPUT_SRCS)
+AOT_SRCS := $(AOT_INPUT_SRCS) \
+    aot/codegen.c \
+    aot/dead_loads.c \
+    aot/emit_atomic.c \
+    aot/emit_call.c \
+    aot/emit_control.c \
+    aot/emit_convert.c \
+    aot/emit_data.c \
+    aot/emit_exception.c \
+    aot/emit_export.c \
+    aot/emit_function.c \
+    aot/emit_memory.c \
+    aot/emit_module.c \
+    aot/emit_numeric.c \
+    aot/emit_simd.c \
+    aot/emit_table.c \
+    aot/emit_variable.c \
+    aot/expression.c \
+    aot/far_address.c \
+    aot/layout.c \
+    aot/main.c \
+    aot/object.c \
+    aot/options.c \
+    aot/print.c \
+    aot/source.c \
+    aot/target.c \
+    aot/unit.c

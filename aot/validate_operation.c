@@ -219,11 +219,13 @@ static void validate_global(struct validator *v, const struct instruction *instr
 static void validate_table_copy(struct validator *v, const struct instruction *instruction)
 {
     struct table *destination = used_table(v, instruction->index);
-    const struct table *source = used_table(v, instruction->index2);
+    struct table *source = used_table(v, instruction->index2);
     if (!type_is_subtype(v->module, source->element, destination->element)) {
         validator_type_error(v, destination->element, source->element);
     }
     destination->is_mutated = true;
+    /* What is copied out element by element cannot be a constant of the object either. */
+    source->is_mutated = true;
     bool both_64 = destination->limits.is_64 && source->limits.is_64;
     validator_pop(v, both_64 ? TYPE_I64 : TYPE_I32);
     validator_pop(v, table_address_type(v, instruction->index2));

@@ -1,0 +1,253 @@
+#include "aot/codegen.h"
+
+#include <llvm-c/Analysis.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void *codegen_alloc(uint32_t count, size_t bytes)
+{
+    void *memory = calloc((size_t)count + 1, bytes);
+
+    if (memory == NULL) {
+        fputs("waferc: out of memory\n", stderr);
+        exit(1);
+    }
+    return memory;
+}
+
+/* Reads a constant expression; false when it needs running code. References to other
+ * globals count only when those stand for themselves, which bounds the recursion. */
+static bool expression_is_constant(const struct codegen *gen, struct expression expression,
+                                   bool allow_globals)
+{
+    struct reader reader = module_reader(gen->module, expression.start, expression.end);
+    struct instruction in;
+
+    while (reader_left(&reader) > 0) {
+        instruction_read(gen->module, &reader, &in);
+        if (in.opcode != OP_GLOBAL_GET) {
+            continue;
+        }
+        const struct global *global = &gen->module->globals[in.index];
+        if (!allow_globals || global->import != NULL || global->is_mutable ||
+            !expression_is_constant(gen, global->init, false)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void plan_globals(struct codegen *gen)
+{
+    struct module *module = gen->module;
+
+    gen->global_is_constant = codegen_alloc(module->global_count, sizeof(bool));
+    for (uint32_t i = module->imported_global_count; i < module->global_count; i++) {
+        const struct global *global = &module->globals[i];
+        gen->global_is_constant[i] =
+            !global->is_mutable && expression_is_constant(gen, global->init, true);
+    }
+}
+
+/* Elements of a constant table take room in the object; beyond this, the table is made
+ * when the module starts. */
+#define CONSTANT_TABLE_MAX (1u << 22)
+
+static bool segment_fits(const struct codegen *gen, const struct element_segment *segment,
+                         uint64_t size)
+{
+    struct reader reader =
+        module_reader(gen->module, segment->where.start, segment->where.end);
+    struct instruction in;
+
+    /* Toolchains write one constant; anything more general may wait for instantiation. */
+    instruction_read(gen->module, &reader, &in);
+    bool is_lone = in.opcode == OP_I32_CONST && reader_left(&reader) == 1;
+    uint64_t start = (uint32_t)in.value;
+    if (!is_lone || start > size || segment->item_count > size - start) {
+        return false;
+    }
+    for (uint32_t i = 0; i < segment->item_count; i++) {
+        if (segment->items[i].kind == ELEMENT_EXPRESSION) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void plan_tables(struct codegen *gen)
+{
+    const struct module *module = gen->module;
+
+    gen->table_forms = codegen_alloc(module->table_count, sizeof(*gen->table_forms));
+    for (uint32_t i = 0; i < module->table_count; i++) {
+        const struct table *table = &module->tables[i];
+        bool visible = table->is_exported && gen->options->wants_exports;
+        bool constant = table->import == NULL && !visible && !table->is_mutated &&
+                        !table->has_init && !table->limits.is_64 &&
+                        heap_top(module, type_heap(table->element)) == HEAP_FUNC &&
+                        table->limits.minimum <= CONSTANT_TABLE_MAX;
+        gen->table_forms[i] = constant ? TABLE_CONSTANT : TABLE_DYNAMIC;
+    }
+    for (uint32_t i = 0; i < module->element_count; i++) {
+        const struct element_segment *segment = &module->elements[i];
+        if (segment->mode == SEGMENT_ACTIVE &&
+            !segment_fits(gen, segment, module->tables[segment->table].limits.minimum)) {
+            gen->table_forms[segment->table] = TABLE_DYNAMIC;
+        }
+    }
+    for (uint32_t i = 0; i < module->table_count; i++) {
+        gen->has_scopes |= gen->table_forms[i] == TABLE_DYNAMIC;
+    }
+}
+
+static void plan_data(struct codegen *gen)
+{
+    const struct module *module = gen->module;
+    uint64_t offset = 0;
+
+    gen->data_offsets = codegen_alloc(module->data_count, sizeof(*gen->data_offsets));
+    for (uint32_t i = 0; i < module->data_count; i++) {
+        gen->data_offsets[i] = offset;
+        offset += module->datas[i].length;
+    }
+}
+
+void codegen_plan(struct codegen *gen, struct module *module, const struct options *options)
+{
+    *gen = (struct codegen){.module = module, .options = options, .unit_count = 1};
+    gen->has_scopes = module->memory_count > 1;
+    for (uint32_t i = 0; i < module->function_count; i++) {
+        gen->has_tail_calls |= (module->functions[i].flags & FUNCTION_TAIL_CALLS_BIT) != 0;
+    }
+    plan_globals(gen);
+    plan_tables(gen);
+    plan_data(gen);
+}
+
+void codegen_destroy(struct codegen *gen)
+{
+    free(gen->table_forms);
+    free(gen->global_is_constant);
+    free(gen->data_offsets);
+    free(gen->may_throw);
+}
+
+/* Functions in the order of the module, cut where the code of a unit reaches its share. */
+struct range {
+    uint32_t start;
+    uint32_t end;
+};
+
+static struct range unit_range(const struct codegen *gen, uint32_t index)
+{
+    const struct module *module = gen->module;
+    uint64_t total = 0;
+    uint64_t seen = 0;
+    struct range range = {module->function_count, module->function_count};
+
+    for (uint32_t i = module->imported_function_count; i < module->function_count; i++) {
+        total += module->functions[i].body_end - module->functions[i].body_start;
+    }
+    for (uint32_t i = module->imported_function_count; i < module->function_count; i++) {
+        uint64_t unit = total == 0 ? 0 : seen * gen->unit_count / total;
+        if (unit >= index && i < range.start) {
+            range.start = i;
+        }
+        if (unit > index) {
+            range.end = i;
+            break;
+        }
+        seen += module->functions[i].body_end - module->functions[i].body_start;
+    }
+    return range;
+}
+
+static LLVMMemoryBufferRef build_unit(const struct codegen *gen, uint32_t index)
+{
+    struct target target;
+    struct unit unit;
+    struct range range = unit_range(gen, index);
+    char *error = NULL;
+
+    target_create(&target, gen->options);
+    unit_init(&unit, gen, &target, index);
+    if (index == 0) {
+        emit_module(&unit);
+    }
+    for (uint32_t i = range.start; i < range.end; i++) {
+        emit_function(&unit, i);
+    }
+    if (LLVMVerifyModule(unit.llvm, LLVMReturnStatusAction, &error)) {
+        fprintf(stderr, "waferc: internal error: %s\n", error);
+        exit(1);
+    }
+    LLVMDisposeMessage(error);
+    target_promote_locals(&target, unit.llvm);
+    unit_keep_dead_loads(&unit);
+    target_optimize(&target, unit.llvm);
+    unit_hide_far_addresses(&unit);
+    LLVMMemoryBufferRef out = target_emit(&target, unit.llvm, gen->options->emit);
+    unit_destroy(&unit);
+    target_destroy(&target);
+    return out;
+}
+
+struct work {
+    const struct codegen *gen;
+    LLVMMemoryBufferRef *buffers;
+    atomic_uint next;
+};
+
+static void *run_worker(void *argument)
+{
+    struct work *work = argument;
+
+    for (;;) {
+        uint32_t index = atomic_fetch_add(&work->next, 1);
+        if (index >= work->gen->unit_count) {
+            return NULL;
+        }
+        work->buffers[index] = build_unit(work->gen, index);
+    }
+}
+
+static unsigned thread_count(const struct codegen *gen)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned count = gen->options->thread_count;
+
+    if (count == 0) {
+        count = processors < 1 ? 1 : (unsigned)processors;
+    }
+    return count < gen->unit_count ? count : gen->unit_count;
+}
+
+void codegen_run(struct codegen *gen, struct codegen_output *out)
+{
+    struct work work = {.gen = gen};
+    unsigned count = thread_count(gen);
+    pthread_t *threads = codegen_alloc(count, sizeof(*threads));
+    pthread_attr_t attributes;
+
+    work.buffers = codegen_alloc(gen->unit_count, sizeof(*work.buffers));
+    /* LLVM recurses; give its passes more than the default stack. */
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 256u << 20);
+    for (unsigned i = 0; i < count; i++) {
+        if (pthread_create(&threads[i], &attributes, run_worker, &work) != 0) {
+            fputs("waferc: cannot start a thread\n", stderr);
+            exit(1);
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    pthread_attr_destroy(&attributes);
+    free(threads);
+    out->buffers = work.buffers;
+    out->count = gen->unit_count;
+}

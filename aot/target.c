@@ -1,0 +1,170 @@
+#include "aot/target.h"
+
+#include <llvm-c/Core.h>
+#include <llvm-c/Error.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Noreturn void target_fail(const char *what, const char *why)
+{
+    fprintf(stderr, "waferc: %s: %s\n", what, why);
+    exit(1);
+}
+
+void target_initialize(void)
+{
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeX86AsmParser();
+}
+
+static LLVMCodeGenOptLevel codegen_level(unsigned optimization)
+{
+    switch (optimization) {
+    case 0:
+        return LLVMCodeGenLevelNone;
+    case 1:
+        return LLVMCodeGenLevelLess;
+    case 2:
+        return LLVMCodeGenLevelDefault;
+    default:
+        return LLVMCodeGenLevelAggressive;
+    }
+}
+
+static const char *cpu_name(enum cpu_level cpu)
+{
+    switch (cpu) {
+    case CPU_X86_64_V3:
+        return "x86-64-v3";
+    case CPU_X86_64_V4:
+        return "x86-64-v4";
+    case CPU_X86_64_V2:
+    case CPU_NATIVE:
+        break;
+    }
+    return "x86-64-v2";
+}
+
+static bool has_features(const char *all, const char *const *wanted)
+{
+    for (; *wanted != NULL; wanted++) {
+        if (strstr(all, *wanted) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+unsigned target_cpu_level(const struct options *options)
+{
+    static const char *const level_3[] = {"+avx2", "+bmi", "+bmi2", "+f16c", "+fma",
+                                          "+lzcnt", "+movbe", NULL};
+    static const char *const level_4[] = {"+avx512f", "+avx512bw", "+avx512cd",
+                                          "+avx512dq", "+avx512vl", NULL};
+
+    if (options->cpu != CPU_NATIVE) {
+        return (unsigned)options->cpu;
+    }
+    char *features = LLVMGetHostCPUFeatures();
+    unsigned level = CPU_X86_64_V2;
+    if (has_features(features, level_3)) {
+        level = has_features(features, level_4) ? CPU_X86_64_V4 : CPU_X86_64_V3;
+    }
+    LLVMDisposeMessage(features);
+    return level;
+}
+
+void target_create(struct target *out, const struct options *options)
+{
+    LLVMTargetRef target;
+    char *error = NULL;
+    char *host_name = NULL;
+    char *host_features = NULL;
+
+    if (LLVMGetTargetFromTriple(TARGET_TRIPLE, &target, &error)) {
+        target_fail("LLVM knows no x86-64", error);
+    }
+    LLVMTargetMachineOptionsRef settings = LLVMCreateTargetMachineOptions();
+    if (options->cpu == CPU_NATIVE) {
+        host_name = LLVMGetHostCPUName();
+        host_features = LLVMGetHostCPUFeatures();
+        LLVMTargetMachineOptionsSetCPU(settings, host_name);
+        LLVMTargetMachineOptionsSetFeatures(settings, host_features);
+    } else {
+        LLVMTargetMachineOptionsSetCPU(settings, cpu_name(options->cpu));
+    }
+    LLVMTargetMachineOptionsSetCodeGenOptLevel(settings, codegen_level(options->optimization));
+    LLVMTargetMachineOptionsSetRelocMode(settings, LLVMRelocStatic);
+    LLVMTargetMachineOptionsSetCodeModel(settings, LLVMCodeModelKernel);
+    out->machine = LLVMCreateTargetMachineWithOptions(target, TARGET_TRIPLE, settings);
+    LLVMDisposeTargetMachineOptions(settings);
+    if (host_name != NULL) {
+        LLVMDisposeMessage(host_name);
+        LLVMDisposeMessage(host_features);
+    }
+    out->layout = LLVMCreateTargetDataLayout(out->machine);
+    out->layout_text = LLVMCopyStringRepOfTargetData(out->layout);
+    out->optimization = options->optimization;
+}
+
+void target_destroy(struct target *target)
+{
+    LLVMDisposeMessage(target->layout_text);
+    LLVMDisposeTargetData(target->layout);
+    LLVMDisposeTargetMachine(target->machine);
+}
+
+static void run_passes(const struct target *target, LLVMModuleRef module, const char *passes)
+{
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+
+    LLVMPassBuilderOptionsSetLoopInterleaving(options, target->optimization >= 2);
+    LLVMPassBuilderOptionsSetLoopVectorization(options, target->optimization >= 2);
+    LLVMPassBuilderOptionsSetSLPVectorization(options, target->optimization >= 2);
+    LLVMErrorRef error = LLVMRunPasses(module, passes, target->machine, options);
+    LLVMDisposePassBuilderOptions(options);
+    if (error != NULL) {
+        target_fail("LLVM's pass manager", LLVMGetErrorMessage(error));
+    }
+}
+
+void target_promote_locals(const struct target *target, LLVMModuleRef module)
+{
+    run_passes(target, module, "function(mem2reg)");
+}
+
+void target_optimize(const struct target *target, LLVMModuleRef module)
+{
+    static const char *const pipelines[] = {NULL, "default<O1>", "default<O2>", "default<O3>"};
+
+    if (pipelines[target->optimization] != NULL) {
+        run_passes(target, module, pipelines[target->optimization]);
+    }
+}
+
+LLVMMemoryBufferRef target_emit(const struct target *target, LLVMModuleRef module,
+                                enum emit_kind kind)
+{
+    LLVMMemoryBufferRef out = NULL;
+    char *error = NULL;
+
+    if (kind == EMIT_LLVM) {
+        char *text = LLVMPrintModuleToString(module);
+        out = LLVMCreateMemoryBufferWithMemoryRangeCopy(text, strlen(text), "module");
+        LLVMDisposeMessage(text);
+        return out;
+    }
+    if (LLVMTargetMachineEmitToMemoryBuffer(target->machine, module,
+                                            kind == EMIT_ASSEMBLY ? LLVMAssemblyFile
+                                                                  : LLVMObjectFile,
+                                            &error, &out)) {
+        target_fail("LLVM could not emit the object", error);
+    }
+    return out;
+}
