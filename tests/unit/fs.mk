@@ -18,3 +18,6 @@ test_vfs_names_SRCS := tests/unit/test_vfs_names.c tests/unit/vfs_helpers.c $(FS
 UNIT_TESTS += test_tarfs
 test_tarfs_SRCS := tests/unit/test_tarfs.c tests/unit/vfs_helpers.c tests/unit/tar_builder.c \
     $(FS_TEST_TREE)
+
+UNIT_TESTS += test_mktar
+test_mktar_SRCS := tests/unit/test_mktar.c tests/unit/vfs_helpers.c $(FS_TEST_TREE)
