@@ -1,2 +1,39 @@
 # Sources of kernel/, relative to the project's root; one file a line.
-KERNEL_SRCS :=
+KERNEL_SRCS := \
+    kernel/backtrace.c \
+    kernel/base/chacha20.c \
+    kernel/base/fmt.c \
+    kernel/base/ranges.c \
+    kernel/base/string.c \
+    kernel/clock.c \
+    kernel/cmdline.c \
+    kernel/config.c \
+    kernel/console.c \
+    kernel/guest_pages.c \
+    kernel/heap.c \
+    kernel/irq.c \
+    kernel/log.c \
+    kernel/machine.c \
+    kernel/main.c \
+    kernel/pages.c \
+    kernel/panic.c \
+    kernel/poweroff.c \
+    kernel/random.c \
+    kernel/symbols.c \
+    kernel/trap.c \
+    kernel/wait.c \
+    kernel/wasm_runtime.c \
+    kernel/x86/acpi.c \
+    kernel/x86/apic.c \
+    kernel/x86/boot.S \
+    kernel/x86/bootinfo.c \
+    kernel/x86/cpu.c \
+    kernel/x86/debugcon.c \
+    kernel/x86/idt.c \
+    kernel/x86/isr.S \
+    kernel/x86/memory.S \
+    kernel/x86/paging.c \
+    kernel/x86/power.c \
+    kernel/x86/timesource.c \
+    kernel/x86/uart.c \
+    kernel/x86/wasm_entry.S

@@ -8,7 +8,8 @@
  *   0xffffc00000000000  further linear memories
  *   0xffffffffc0000000  kernel image and compiled code
  *
- * Tables take their pages from the allocator given to paging_initialize and are never
+ * The image's text and rodata are not in the direct map: no page has a writable alias
+ * of code. Tables take their pages from the allocator given to paging_initialize and are never
  * freed. Normal kernel context, except paging_lookup and paging_map_page, which
  * the page fault handler calls too.
  */
@@ -20,6 +21,7 @@
 
 #include "kernel/base/address.h"
 #include "kernel/base/err.h"
+#include "kernel/base/ranges.h"
 #include "kernel/x86/io.h"
 
 #define MMIO_AREA_BASE        0xffff900000000000ull
@@ -40,3 +42,35 @@ enum page_flag {
  * called again for the same registers. ERR_INVAL for an impossible range, ERR_NOMEM.
  */
 enum err mmio_map(struct phys_addr address, uint64_t size_bytes, struct mmio *out) WARN_UNUSED;
+
+/* One 4 KiB page, not cleared; below 4 GiB until paging_initialize has returned. */
+typedef enum err paging_page_source(struct phys_addr *out);
+
+/*
+ * Builds the tables for the direct map of `ram` and for the image, then loads them:
+ * the low half of the address space is empty afterwards. ERR_NOMEM.
+ */
+enum err paging_initialize(const struct ranges *ram, paging_page_source *source) WARN_UNUSED;
+
+/*
+ * Maps whole pages, with the largest page size that both addresses allow. What was
+ * mapped there before must not be (ERR_EXIST). ERR_NOMEM may leave a part mapped.
+ */
+enum err paging_map(uint64_t virtual_address, struct phys_addr address, uint64_t size_bytes,
+                    unsigned flags) WARN_UNUSED;
+
+/* Whether the 2 MiB around the address are cut into 4 KiB pages. */
+bool paging_has_table(uint64_t virtual_address);
+
+/* One translation, for reports and self-tests. */
+struct paging_entry {
+    uint64_t page_bytes; /* 4 KiB, 2 MiB or 1 GiB */
+    struct phys_addr address;
+    unsigned flags;      /* enum page_flag */
+};
+bool paging_lookup(uint64_t virtual_address, struct paging_entry *out);
+
+/* Visits every mapping in order; for self-tests and `log=debug`. */
+typedef void paging_visitor(void *context, uint64_t virtual_address,
+                            const struct paging_entry *entry);
+void paging_visit(paging_visitor *visitor, void *context);

@@ -88,6 +88,24 @@ static inline void x86_write_xcr0(uint64_t value)
                      : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
                      : "memory");
 }
+/* SDM 1 §8.1.5, §10.2.3: all exceptions masked, round to nearest, as the Wasm numerics need. */
+static inline void x86_reset_vector_state(void)
+{
+    uint32_t mxcsr = 0x1f80;
+    __asm__ volatile("fninit; ldmxcsr %0" : : "m"(mxcsr));
+}
+static inline void x86_load_gdt(const void *pointer)
+{
+    __asm__ volatile("lgdt (%0)" : : "r"(pointer) : "memory");
+}
+static inline void x86_load_idt(const void *pointer)
+{
+    __asm__ volatile("lidt (%0)" : : "r"(pointer) : "memory");
+}
+static inline void x86_load_task_register(uint16_t selector)
+{
+    __asm__ volatile("ltr %0" : : "r"(selector) : "memory");
+}
 static inline void x86_invlpg(uint64_t address)
 {
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");

@@ -1,0 +1,10 @@
+/*
+ * A backtrace by frame pointers on the log console, over the kernel's stacks and the
+ * Wasm stack; every pointer is checked before it is followed. Any context.
+ */
+#pragma once
+
+#include <stdint.h>
+
+/* `rip` is printed first; then the return addresses from frame pointer `rbp` up. */
+void backtrace_print(uint64_t rip, uint64_t rbp);

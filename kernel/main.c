@@ -1,0 +1,223 @@
+/*
+ * The boot story, one step a line; the only file that knows every other part.
+ *
+ * boot.S calls kernel_main on the kernel's stack, on the boot page tables, with
+ * interrupts off. Nothing here returns: the application's end is the machine's end.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "drivers/drivers.h"
+#include "fs/fs.h"
+#include "kernel/clock.h"
+#include "kernel/clock_boot.h"
+#include "kernel/config.h"
+#include "kernel/console.h"
+#include "kernel/console_boot.h"
+#include "kernel/irq_boot.h"
+#include "kernel/log.h"
+#include "kernel/machine.h"
+#include "kernel/mem.h"
+#include "kernel/panic.h"
+#include "kernel/poweroff_boot.h"
+#include "kernel/random.h"
+#include "kernel/random_boot.h"
+#include "kernel/trap.h"
+#include "kernel/wait.h"
+#include "kernel/wait_boot.h"
+#include "kernel/wasm_runtime.h"
+#include "kernel/x86/acpi.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/idt.h"
+#include "net/net.h"
+#include "wasi/wasi.h"
+
+/* Of all RAM: what the network may hold in buffers and connections. */
+#define NETWORK_MEMORY_SHARE 4u
+
+/* image.mk links the file system image in, or the boot loader brings it as module 0. */
+extern const char wafer_tar_start[] __attribute__((weak));
+extern const char wafer_tar_end[] __attribute__((weak));
+
+extern uintptr_t __stack_chk_guard;
+
+_Noreturn void kernel_main(uint32_t protocol, uint64_t boot_information);
+
+static void start_entropy(const struct config *config)
+{
+    const char *value;
+    for (size_t at = 0; (value = cmdline_next(&config->line, "virtio_mmio.device", &at)) != NULL;) {
+        if (drivers_add_mmio(value) != ERR_OK) {
+            log_warning("boot", "virtio_mmio.device=%s is not a device", value);
+        }
+    }
+    random_initialize();
+    drivers_probe();
+    if (!random_is_seeded()) {
+        panic("no source of random numbers: give the machine RDRAND (QEMU: -cpu max) or a "
+              "virtio-rng device (-device virtio-rng-pci)");
+    }
+    /* kernel_main does not return, so no function that began with the old value ends. */
+    random_fill(&__stack_chk_guard, sizeof(__stack_chk_guard));
+}
+
+static struct vfs_node *start_files(const struct bootinfo *info)
+{
+    size_t size_bytes = (size_t)(wafer_tar_end - wafer_tar_start);
+    const void *tar = wafer_tar_start;
+    if (info->module_count != 0) {
+        tar = machine_module(info, 0, &size_bytes);
+    }
+    struct vfs_node *root;
+    enum err error = fs_create(tar, size_bytes, 0, &root);
+    if (error != ERR_OK) {
+        panic(error == ERR_NOMEM ? "no memory for the file system: give the machine more memory"
+                                 : "the file system image is damaged; build it again");
+    }
+    return root;
+}
+
+static uint64_t hook_now(void *context)
+{
+    (void)context;
+    return clock_monotonic_ns();
+}
+
+static void hook_random(void *context, void *data, size_t size_bytes)
+{
+    (void)context;
+    random_fill(data, size_bytes);
+}
+
+static void *hook_allocate(void *context, size_t size_bytes)
+{
+    (void)context;
+    return heap_allocate(size_bytes);
+}
+
+static void hook_free(void *context, void *block)
+{
+    (void)context;
+    heap_free(block);
+}
+
+static bool poll_network(void *context, uint64_t *next_deadline_ns)
+{
+    return net_stack_poll(context, next_deadline_ns);
+}
+
+static struct net_stack *start_network(const struct config *config)
+{
+    static const struct net_hooks hooks = {
+        .now_ns = hook_now,
+        .random = hook_random,
+        .allocate = hook_allocate,
+        .free = hook_free,
+        .wake = wasi_socket_wake,
+    };
+    struct net_config settings = {
+        .dhcp = !config->has_address,
+        .prefix_length = config->prefix_length,
+        .memory_limit_bytes = pages_total_count() / NETWORK_MEMORY_SHARE * PAGE_BYTES,
+    };
+    for (unsigned i = 0; i < 4; i++) {
+        settings.address[i] = config->address[i];
+        settings.gateway[i] = config->gateway[i];
+        settings.dns[i] = config->dns[i];
+    }
+    struct net_stack *stack;
+    if (net_stack_create(&hooks, drivers_network_device(), &settings, &stack) != ERR_OK) {
+        panic("no memory for the network: give the machine more memory");
+    }
+    static struct wait_poller poller = {.poll = poll_network};
+    poller.context = stack;
+    wait_register(&poller);
+    irq_set_idle_work(wait_work_in_interrupt);
+    return stack;
+}
+
+static struct wasi_preopen *open_directories(const struct config *config, struct vfs_node *root)
+{
+    static struct wasi_preopen preopens[CONFIG_LIST_MAX];
+    for (size_t i = 0; i < config->directory_count; i++) {
+        preopens[i].guest_path = config->directories[i];
+        if (fs_open_preopen(root, config->directories[i], &preopens[i].directory) != ERR_OK) {
+            panic("dir=%s: no such directory in the file system image", config->directories[i]);
+        }
+    }
+    return preopens;
+}
+
+static _Noreturn void start_application(const struct config *config, struct vfs_node *root,
+                                        struct net_stack *network)
+{
+    static struct wasi_listener listeners[CONFIG_LIST_MAX];
+    for (size_t i = 0; i < config->listener_count; i++) {
+        for (unsigned byte = 0; byte < 4; byte++) {
+            listeners[i].address[byte] = config->listeners[i].address[byte];
+        }
+        listeners[i].port = config->listeners[i].port;
+    }
+    static struct wasi_config settings;
+    settings = (struct wasi_config){
+        .module = &wasm_module,
+        .arguments = config->arguments,
+        .argument_count = config->argument_count,
+        .environment = config->environment,
+        .environment_count = config->environment_count,
+        .preopens = open_directories(config, root),
+        .preopen_count = config->directory_count,
+        .network = network,
+        .listeners = listeners,
+        .listener_count = config->listener_count,
+    };
+    if (config->log_level >= LOG_INFO) {
+        static const char started[] = "wafer: application started\n";
+        console_write(CONSOLE_LOG, started, sizeof(started) - 1);
+    }
+    wasi_start(&settings);
+}
+
+_Noreturn void kernel_main(uint32_t protocol, uint64_t boot_information)
+{
+    cpu_initialize();
+    console_initialize();
+    idt_initialize();
+    trap_initialize();
+
+    const struct bootinfo *info = machine_read_bootinfo(protocol, boot_information);
+    machine_start_memory(info);
+
+    size_t line_bytes;
+    const char *line = machine_cmdline(info, &line_bytes);
+    const struct config *config = config_read(line, line_bytes);
+    console_set_terminals(config->terminals);
+
+    clock_initialize();
+    if (irq_initialize() != ERR_OK) {
+        panic("this machine has no local APIC; choose one that has");
+    }
+    poweroff_set_acpi(acpi_find_poweroff(info->acpi_rsdp));
+    if (config->timeout_ns != 0) {
+        wait_set_limit(clock_monotonic_ns() + config->timeout_ns);
+    }
+
+    start_entropy(config);
+    struct vfs_node *root = start_files(info);
+    struct net_stack *network = start_network(config);
+
+    if (wasm_runtime_prepare(&wasm_module) != ERR_OK) {
+        panic("the application's memory does not fit: it wants %llu MiB at start, %llu MiB of RAM "
+              "are free; give the machine more memory",
+              wasm_module.memory != NULL
+                  ? (unsigned long long)wasm_module.memory->minimum_pages * WASM_PAGE_BYTES >> 20
+                  : 0ull,
+              (unsigned long long)pages_free_count() * PAGE_BYTES >> 20);
+    }
+    log_info("boot", "ready after %llu us; %llu of %llu KiB free",
+             (unsigned long long)clock_monotonic_ns() / 1000u,
+             (unsigned long long)pages_free_count() * PAGE_BYTES >> 10,
+             (unsigned long long)pages_total_count() * PAGE_BYTES >> 10);
+    start_application(config, root, network);
+}

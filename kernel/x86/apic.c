@@ -1,0 +1,224 @@
+#include "kernel/x86/apic.h"
+
+#include "kernel/base/address.h"
+#include "kernel/x86/cpu.h"
+#include "kernel/x86/io.h"
+#include "kernel/x86/paging.h"
+#include "kernel/x86/timesource.h"
+#include "kernel/x86/x86.h"
+
+/* SDM 3A §11.4.1; x2APIC MSRs are at 0x800 + offset / 16 (§11.12.1). */
+#define MSR_APIC_BASE          0x1bu
+#define MSR_APIC_ENABLE_BIT    (1u << 11)
+#define MSR_APIC_X2APIC_BIT    (1u << 10)
+#define MSR_TSC_DEADLINE       0x6e0u
+#define MSR_X2APIC             0x800u
+#define REG_ID                 0x020u
+#define REG_TASK_PRIORITY      0x080u
+#define REG_END                0x0b0u
+#define REG_SPURIOUS           0x0f0u
+#define REG_LVT_TIMER          0x320u
+#define REG_LVT_LINT0          0x350u
+#define REG_LVT_LINT1          0x360u
+#define REG_LVT_ERROR          0x370u
+#define REG_TIMER_COUNT        0x380u
+#define REG_TIMER_NOW          0x390u
+#define REG_TIMER_DIVIDE       0x3e0u
+#define LVT_MASKED_BIT         (1u << 16)
+#define LVT_TSC_DEADLINE       (2u << 17)
+#define SPURIOUS_ENABLE_BIT    (1u << 8)
+#define TIMER_DIVIDE_BY_16     0x3u
+#define CALIBRATION_NS         1000000u
+
+/* Intel 8259A: masks and initialisation words. */
+#define PIC1_COMMAND 0x20u
+#define PIC1_DATA    0x21u
+#define PIC2_COMMAND 0xa0u
+#define PIC2_DATA    0xa1u
+
+/* Intel 82093AA §3: index and data windows, redirection entries from 0x10. */
+#define IOAPIC_ADDRESS        0xfec00000u
+#define IOAPIC_INDEX          0x00u
+#define IOAPIC_DATA           0x10u
+#define IOAPIC_VERSION        0x01u
+#define IOAPIC_REDIRECTION    0x10u
+#define IOAPIC_MASKED_BIT     (1u << 16)
+#define IOAPIC_LEVEL_BIT      (1u << 15)
+/* 82371SB §3.1: edge/level control of ISA lines. */
+#define ELCR_PORT             0x4d0u
+
+static struct {
+    bool x2apic;
+    struct mmio registers;
+    uint32_t id;
+    bool deadline;
+    uint64_t ticks_per_ns; /* 32.32 fixed point, without TSC deadline */
+    struct mmio ioapic;
+    uint32_t ioapic_inputs;
+} apic;
+
+static uint32_t apic_read(uint32_t offset)
+{
+    return apic.x2apic ? (uint32_t)x86_read_msr(MSR_X2APIC + offset / 16)
+                       : mmio_read32(apic.registers, offset);
+}
+
+static void apic_write(uint32_t offset, uint32_t value)
+{
+    if (apic.x2apic) {
+        x86_write_msr(MSR_X2APIC + offset / 16, value);
+    } else {
+        mmio_write32(apic.registers, offset, value);
+    }
+}
+
+/* Even masked, an 8259 may raise a spurious IRQ 7: move its vectors off the exceptions. */
+static void mask_legacy_controllers(void)
+{
+    io_write8(PIC1_COMMAND, 0x11);
+    io_write8(PIC2_COMMAND, 0x11);
+    io_write8(PIC1_DATA, 0xf0);
+    io_write8(PIC2_DATA, 0xf8);
+    io_write8(PIC1_DATA, 4);
+    io_write8(PIC2_DATA, 2);
+    io_write8(PIC1_DATA, 1);
+    io_write8(PIC2_DATA, 1);
+    io_write8(PIC1_DATA, 0xff);
+    io_write8(PIC2_DATA, 0xff);
+}
+
+static enum err enable_local(void)
+{
+    if ((x86_cpuid(1, 0).edx & 1u << 9) == 0) {
+        return ERR_NODEV;
+    }
+    uint64_t base = x86_read_msr(MSR_APIC_BASE) | MSR_APIC_ENABLE_BIT;
+    if (cpu_has(CPU_HAS_X2APIC_BIT)) {
+        x86_write_msr(MSR_APIC_BASE, base);
+        x86_write_msr(MSR_APIC_BASE, base | MSR_APIC_X2APIC_BIT);
+        apic.x2apic = true;
+        apic.id = apic_read(REG_ID);
+    } else {
+        x86_write_msr(MSR_APIC_BASE, base);
+        struct phys_addr address = {base & 0x000ffffffffff000ull};
+        enum err error = mmio_map(address, PAGE_BYTES, &apic.registers);
+        if (error != ERR_OK) {
+            return error;
+        }
+        apic.id = apic_read(REG_ID) >> 24;
+    }
+    apic_write(REG_TASK_PRIORITY, 0);
+    apic_write(REG_LVT_LINT0, LVT_MASKED_BIT);
+    apic_write(REG_LVT_LINT1, LVT_MASKED_BIT);
+    apic_write(REG_LVT_ERROR, LVT_MASKED_BIT);
+    apic_write(REG_SPURIOUS, SPURIOUS_ENABLE_BIT | APIC_SPURIOUS_VECTOR);
+    return ERR_OK;
+}
+
+static void start_timer(void)
+{
+    apic.deadline = cpu_has(CPU_HAS_TSC_DEADLINE_BIT);
+    if (apic.deadline) {
+        apic_write(REG_LVT_TIMER, LVT_TSC_DEADLINE | APIC_TIMER_VECTOR);
+        return;
+    }
+    apic_write(REG_TIMER_DIVIDE, TIMER_DIVIDE_BY_16);
+    apic_write(REG_LVT_TIMER, LVT_MASKED_BIT | APIC_TIMER_VECTOR);
+    apic_write(REG_TIMER_COUNT, UINT32_MAX);
+    uint64_t start = timesource_ns();
+    timesource_spin_ns(CALIBRATION_NS);
+    uint32_t ticks = UINT32_MAX - apic_read(REG_TIMER_NOW);
+    uint64_t elapsed = timesource_ns() - start;
+    apic_write(REG_TIMER_COUNT, 0);
+    apic.ticks_per_ns = ((uint64_t)ticks << 32) / (elapsed != 0 ? elapsed : 1);
+    apic_write(REG_LVT_TIMER, APIC_TIMER_VECTOR);
+}
+
+static uint32_t ioapic_read(uint32_t index)
+{
+    mmio_write32(apic.ioapic, IOAPIC_INDEX, index);
+    return mmio_read32(apic.ioapic, IOAPIC_DATA);
+}
+
+static void ioapic_write(uint32_t index, uint32_t value)
+{
+    mmio_write32(apic.ioapic, IOAPIC_INDEX, index);
+    mmio_write32(apic.ioapic, IOAPIC_DATA, value);
+}
+
+static void find_ioapic(void)
+{
+    if (mmio_map((struct phys_addr){IOAPIC_ADDRESS}, PAGE_BYTES, &apic.ioapic) != ERR_OK) {
+        return;
+    }
+    uint32_t version = ioapic_read(IOAPIC_VERSION);
+    if (version == 0 || version == UINT32_MAX) {
+        return;
+    }
+    apic.ioapic_inputs = (version >> 16 & 0xff) + 1;
+    for (uint32_t line = 0; line < apic.ioapic_inputs; line++) {
+        ioapic_write(IOAPIC_REDIRECTION + 2 * line, IOAPIC_MASKED_BIT);
+    }
+}
+
+enum err apic_initialize(void)
+{
+    mask_legacy_controllers();
+    enum err error = enable_local();
+    if (error != ERR_OK) {
+        return error;
+    }
+    start_timer();
+    find_ioapic();
+    return ERR_OK;
+}
+
+void apic_end_of_interrupt(void)
+{
+    apic_write(REG_END, 0);
+}
+
+void apic_timer_set(uint64_t at_ns)
+{
+    if (apic.deadline) {
+        /* SDM 3A §11.5.4.1: 0 disarms; a time in the past fires at once. */
+        x86_write_msr(MSR_TSC_DEADLINE, at_ns == UINT64_MAX ? 0 : timesource_tsc_at(at_ns));
+        return;
+    }
+    if (at_ns == UINT64_MAX) {
+        apic_write(REG_TIMER_COUNT, 0);
+        return;
+    }
+    uint64_t now = timesource_ns();
+    uint64_t delta = at_ns > now ? at_ns - now : 0;
+    /* Far deadlines come in steps: an early interrupt only makes the waiter look again. */
+    uint64_t limit = 1000000000ull;
+    delta = delta < limit ? delta : limit;
+    uint64_t ticks = (uint64_t)((unsigned __int128)delta * apic.ticks_per_ns >> 32) + 1;
+    apic_write(REG_TIMER_COUNT, ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX);
+}
+
+uint64_t apic_message_address(void)
+{
+    /* SDM 3A §11.11.1; the id has eight bits here, and a lone CPU has a small one. */
+    return 0xfee00000ull | (uint64_t)(apic.id & 0xff) << 12;
+}
+
+enum err ioapic_route(uint8_t line, uint8_t vector)
+{
+    if (apic.ioapic_inputs == 0) {
+        return ERR_NODEV;
+    }
+    if (line >= apic.ioapic_inputs) {
+        return ERR_INVAL;
+    }
+    /* ISA lines as the firmware set them up; PCI and virtio-mmio lines beyond are level. */
+    bool level = line >= 16;
+    if (!level) {
+        uint8_t elcr = io_read8((uint16_t)(ELCR_PORT + line / 8));
+        level = elcr != 0xff && (elcr >> line % 8 & 1) != 0;
+    }
+    ioapic_write(IOAPIC_REDIRECTION + 2u * line + 1, apic.id << 24);
+    ioapic_write(IOAPIC_REDIRECTION + 2u * line, vector | (level ? IOAPIC_LEVEL_BIT : 0));
+    return ERR_OK;
+}

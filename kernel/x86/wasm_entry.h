@@ -1,0 +1,15 @@
+/*
+ * The border between the kernel and compiled code (wasm_entry.S): the way in, and what
+ * the way back calls. Normal kernel context; does not nest.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "kernel/base/wasm_abi.h"
+
+void wasm_enter(void (*function)(void), void *stack_top);
+
+/* The kernel's side of wasm_rt_memory_grow and wasm_rt_table_grow (wasm_abi.h). */
+uint64_t wasm_runtime_memory_grow(struct wasm_memory *memory, uint64_t delta_pages);
+uint64_t wasm_runtime_table_grow(struct wasm_table *table, uint64_t delta);
