@@ -2,6 +2,8 @@
 
 #include "drivers/pci.h"
 #include "drivers/virtio.h"
+#include "drivers/virtio_blk.h"
+#include "drivers/virtio_console.h"
 #include "drivers/virtio_mmio.h"
 #include "drivers/virtio_net.h"
 #include "drivers/virtio_pci.h"
@@ -12,6 +14,7 @@
 
 #define DEVICES_MAX      64u
 #define MMIO_WINDOWS_MAX 32u
+#define DISKS_MAX        8u
 
 /*
  * QEMU's microvm has its devices in fixed slots (hw/i386/microvm.c) and lists them on the
@@ -32,6 +35,8 @@ static struct {
     struct virtio_device *devices[DEVICES_MAX];
     size_t device_count;
     struct netdev *network;
+    struct blockdev *disks[DISKS_MAX];
+    size_t disk_count;
 } machine;
 
 enum err drivers_add_mmio(const char *value)
@@ -120,13 +125,33 @@ static void network_start(struct virtio_device *device)
     }
 }
 
+static void console_start(struct virtio_device *device)
+{
+    if (virtio_console_open(device) == ERR_BUSY) {
+        log_info("drivers", "%s is not used: one console is", device->name);
+    }
+}
+
+static void disk_start(struct virtio_device *device)
+{
+    struct blockdev *disk;
+
+    if (machine.disk_count == DISKS_MAX) {
+        log_warning("drivers", "%s is one disk too many", device->name);
+    } else if (virtio_blk_open(device, &disk) == ERR_OK) {
+        machine.disks[machine.disk_count++] = disk;
+    }
+}
+
 /* Drivers in the order in which they may need each other: entropy comes first. */
 static const struct {
     uint32_t type;
     void (*start)(struct virtio_device *device);
 } starters[] = {
     {VIRTIO_TYPE_ENTROPY, entropy_start},
+    {VIRTIO_TYPE_CONSOLE, console_start},
     {VIRTIO_TYPE_NETWORK, network_start},
+    {VIRTIO_TYPE_BLOCK, disk_start},
 };
 
 /* Stands in for interrupts that could not be had: keeps sleeps short. */
@@ -173,8 +198,7 @@ struct netdev *drivers_network_device(void)
 
 struct blockdev *drivers_block_device(size_t index)
 {
-    (void)index;
-    return NULL;
+    return index < machine.disk_count ? machine.disks[index] : NULL;
 }
 
 void drivers_shutdown(void)

@@ -3,7 +3,10 @@ DRIVERS_SRCS := \
     drivers/drivers.c \
     drivers/pci.c \
     drivers/virtio.c \
+    drivers/virtio_blk.c \
     drivers/virtio_config.c \
+    drivers/virtio_console.c \
+    drivers/virtio_console_port.c \
     drivers/virtio_mmio.c \
     drivers/virtio_net.c \
     drivers/virtio_net_receive.c \
