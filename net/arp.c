@@ -1,6 +1,7 @@
 #include "net/arp.h"
 
 #include "kernel/base/string.h"
+#include "net/dhcp.h"
 #include "net/ethernet.h"
 #include "net/ip_state.h"
 
@@ -81,6 +82,9 @@ static void arp_conflict(struct net_stack *stack)
 {
     struct netif *netif = &stack->ip->netif;
     IP_COUNT(stack, address_conflicts);
+    if (dhcp_conflict(stack)) {
+        return;
+    }
     if (netif->arp_defended_ns != 0 &&
         stack->now_ns - netif->arp_defended_ns < ARP_DEFEND_INTERVAL_NS) {
         return;

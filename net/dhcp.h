@@ -13,5 +13,8 @@ bool dhcp_is_waiting(const struct net_stack *stack);
 /* A datagram to port 68; the caller keeps the chain. Offsets as in udp_input. */
 void dhcp_input(struct net_stack *stack, const struct net_buffer *chain,
                 const struct ip_received *ip);
-/* Someone else uses the address that the lease gave us: decline it (RFC 2131 §3.1). */
-void dhcp_conflict(struct net_stack *stack);
+/*
+ * Someone else uses our address. When the lease is new, declines it (RFC 2131 §3.1) and starts
+ * over; false: the address is not, or no longer, this client's business.
+ */
+bool dhcp_conflict(struct net_stack *stack);

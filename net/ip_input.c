@@ -6,6 +6,7 @@
 #include "net/icmp.h"
 #include "net/loopback.h"
 #include "net/ndp.h"
+#include "net/udp.h"
 
 enum err ip_init(struct net_stack *stack)
 {
@@ -50,7 +51,9 @@ void ip_destroy(struct net_stack *stack)
 bool ip_poll(struct net_stack *stack)
 {
     bool any = ethernet_flush_backlog(stack);
-    return loopback_poll(stack) || any;
+    any |= loopback_poll(stack);
+    udp_unblock(stack);
+    return any;
 }
 
 bool ip_is_configured(const struct net_stack *stack)

@@ -34,6 +34,7 @@ struct net_config {
     uint8_t prefix_length;
     uint8_t gateway[4];         /* 0.0.0.0: none */
     uint8_t dns[4];             /* 0.0.0.0: none */
+    char hostname[64];          /* told to the DHCP server; "": none */
     size_t memory_limit_bytes;  /* for all buffers and connections together */
 };
 
