@@ -29,14 +29,27 @@ INPUTS = $(APP_O) $(WORK)/parts.o --whole-archive $(LIBKERNEL) --no-whole-archiv
 .PHONY: clean-parts
 
 # The tar and the command line as sections; absent ones leave the weak symbols undefined.
+define PARTS_NONE
+.section .note.GNU-stack, "", @progbits
+endef
+define PARTS_CMDLINE
+.section .wafer.cmdline, "a"
+.globl wafer_cmdline_start, wafer_cmdline_end
+wafer_cmdline_start: .incbin "$(CMDLINE)"
+wafer_cmdline_end:
+endef
+define PARTS_TAR
+.section .wafer.tar, "a"
+.balign 4096
+.globl wafer_tar_start, wafer_tar_end
+wafer_tar_start: .incbin "$(TAR)"
+wafer_tar_end:
+endef
+export PARTS_NONE PARTS_CMDLINE PARTS_TAR
+
 $(WORK)/parts.o: $(TAR) $(CMDLINE)
 	@mkdir -p $(WORK)
-	@{ echo '.section .note.GNU-stack, "", @progbits'; \
-	   $(if $(CMDLINE),echo '.section .wafer.cmdline, "a"'; echo '.globl wafer_cmdline_start, wafer_cmdline_end'; \
-	       echo 'wafer_cmdline_start: .incbin "$(CMDLINE)"'; echo 'wafer_cmdline_end:';) \
-	   $(if $(TAR),echo '.section .wafer.tar, "a"'; echo '.balign 4096'; \
-	       echo '.globl wafer_tar_start, wafer_tar_end'; \
-	       echo 'wafer_tar_start: .incbin "$(TAR)"'; echo 'wafer_tar_end:';) } > $(WORK)/parts.S
+	@printf '%s\n' "$$PARTS_NONE" $(if $(CMDLINE),"$$PARTS_CMDLINE") $(if $(TAR),"$$PARTS_TAR") > $(WORK)/parts.S
 	@$(CC) -c -o $@ $(WORK)/parts.S
 
 $(IMAGE): $(APP_O) $(LIBKERNEL) $(WORK)/parts.o $(SCRIPT) $(WAFER)/scripts/mksymbols.py

@@ -10,9 +10,10 @@
 #include "kernel/wasm_stack.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/paging.h"
+#include "kernel/x86/wasm_entry.h"
 
-/* The innermost and, of a deep recursion, nothing else: enough to see who calls whom. */
-#define FRAMES_MAX 32u
+#define LINES_MAX  32u
+#define FRAMES_MAX 1000000u /* an 8 MiB stack holds half of them */
 
 static bool is_stack_address(uint64_t address)
 {
@@ -23,34 +24,64 @@ static bool is_stack_address(uint64_t address)
     return in_stack && address % sizeof(uint64_t) == 0 && paging_lookup(address, &entry);
 }
 
-static void print_frame(uint64_t address)
+/* The frames printed so far; equal neighbours are counted, for recursions. */
+struct printer {
+    uint64_t last;
+    uint64_t repeats;
+    unsigned lines;
+};
+
+static void flush_repeats(struct printer *printer)
+{
+    char line[64];
+    if (printer->repeats != 0) {
+        size_t length = fmt_format(line, sizeof(line), "    (%llu more of it)\n",
+                                   (unsigned long long)printer->repeats);
+        console_write(CONSOLE_LOG, line, length);
+        printer->repeats = 0;
+    }
+}
+
+static void print_frame(struct printer *printer, uint64_t address)
 {
     char name[256];
     char line[280];
+    if (address == printer->last) {
+        printer->repeats++;
+        return;
+    }
+    flush_repeats(printer);
+    printer->last = address;
+    printer->lines++;
     symbols_describe(address, name, sizeof(name));
     size_t length = fmt_format(line, sizeof(line), "    at %s\n", name);
     console_write(CONSOLE_LOG, line, length < sizeof(line) ? length : sizeof(line) - 1);
 }
 
-void backtrace_print(uint64_t rip, uint64_t rbp)
+void backtrace_print(uint64_t rip, uint64_t rbp, bool wasm_only)
 {
-    print_frame(rip);
-    for (unsigned count = 1; is_stack_address(rbp) && is_stack_address(rbp + 8); count++) {
-        if (count == FRAMES_MAX) {
-            console_write(CONSOLE_LOG, "    ...\n", 8);
-            return;
+    struct printer printer = {0};
+    print_frame(&printer, rip);
+    for (unsigned count = 1; count < FRAMES_MAX && printer.lines < LINES_MAX; count++) {
+        if (!is_stack_address(rbp) || !is_stack_address(rbp + 8)) {
+            break;
         }
         const uint64_t *frame = (const uint64_t *)(uintptr_t)rbp;
         uint64_t next = frame[0];
-        if (frame[1] == 0) {
-            return;
+        if (frame[1] == 0 ||
+            (wasm_only && frame[1] == (uint64_t)(uintptr_t)wasm_enter_return)) {
+            break;
         }
         /* The return address may be the first byte of the next function. */
-        print_frame(frame[1] - 1);
+        print_frame(&printer, frame[1] - 1);
         /* Up within one stack; the Wasm stack lies below the kernel's in the address space. */
         if (next <= rbp && !(wasm_stack_contains(next) && !wasm_stack_contains(rbp))) {
-            return;
+            break;
         }
         rbp = next;
+    }
+    flush_repeats(&printer);
+    if (printer.lines == LINES_MAX) {
+        console_write(CONSOLE_LOG, "    ...\n", 8);
     }
 }

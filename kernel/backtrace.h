@@ -4,7 +4,11 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* `rip` is printed first; then the return addresses from frame pointer `rbp` up. */
-void backtrace_print(uint64_t rip, uint64_t rbp);
+/*
+ * `rip` is printed first; then the return addresses from frame pointer `rbp` up, equal
+ * neighbours once. With wasm_only it stops where the kernel called compiled code.
+ */
+void backtrace_print(uint64_t rip, uint64_t rbp, bool wasm_only);

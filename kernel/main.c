@@ -58,8 +58,6 @@ static void start_entropy(const struct config *config)
         panic("no source of random numbers: give the machine RDRAND (QEMU: -cpu max) or a "
               "virtio-rng device (-device virtio-rng-pci)");
     }
-    /* kernel_main does not return, so no function that began with the old value ends. */
-    random_fill(&__stack_chk_guard, sizeof(__stack_chk_guard));
 }
 
 static struct vfs_node *start_files(const struct bootinfo *info)
@@ -204,6 +202,10 @@ _Noreturn void kernel_main(uint32_t protocol, uint64_t boot_information)
     }
 
     start_entropy(config);
+    /* Set here, where no function that compares with the old value is still to return. */
+    uintptr_t guard;
+    random_fill(&guard, sizeof(guard));
+    __stack_chk_guard = guard;
     struct vfs_node *root = start_files(info);
     struct net_stack *network = start_network(config);
 

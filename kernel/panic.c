@@ -25,7 +25,7 @@ static void print_and_exit(const char *text, size_t length, uint64_t rbp)
     if (!panicking) {
         panicking = true;
         const uint64_t *frame = (const uint64_t *)(uintptr_t)rbp;
-        backtrace_print(frame[1] - 1, frame[0]);
+        backtrace_print(frame[1] - 1, frame[0], false);
     }
     machine_exit(EXIT_CODE_PANIC);
 }

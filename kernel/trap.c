@@ -84,7 +84,7 @@ static _Noreturn void report_trap(const struct interrupt_frame *frame, enum wasm
     if (kind == WASM_TRAP_MEMORY_BOUNDS) {
         guest_pages_describe(address);
     }
-    backtrace_print(frame->rip, frame->rbp);
+    backtrace_print(frame->rip, frame->rbp, true);
     machine_exit(EXIT_CODE_TRAP);
 }
 
@@ -144,7 +144,7 @@ static _Noreturn void report_bug(const struct interrupt_frame *f, uint64_t addre
               i % 4 == 3 ? "\n" : "");
     }
     print("\n");
-    backtrace_print(f->rip, f->rbp);
+    backtrace_print(f->rip, f->rbp, false);
     machine_exit(EXIT_CODE_PANIC);
 }
 

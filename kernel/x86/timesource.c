@@ -83,32 +83,70 @@ static uint64_t hz_from_cpuid(void)
     return 0;
 }
 
-/* Intel 8254: channel 2, gated by bit 0 of port 0x61, output in bit 5. */
-#define PIT_HZ             1193182u
-#define PIT_CHANNEL2       0x42u
-#define PIT_COMMAND        0x43u
-#define PIT_GATE           0x61u
-#define PIT_LOAD_COMMAND   0xb0u /* channel 2, low then high byte, mode 0, binary */
-#define PIT_COUNT          5966u /* 5 ms: the two readings of the TSC are within 0.01 % */
-#define PIT_SPIN_MAX       2000000u
+/* Intel 8254: channel 2, gated by bit 0 of port 0x61. */
+#define PIT_HZ           1193182u
+#define PIT_CHANNEL2     0x42u
+#define PIT_COMMAND      0x43u
+#define PIT_GATE         0x61u
+#define PIT_LOAD_COMMAND 0xb0u /* channel 2, low then high byte, mode 0, binary */
+#define PIT_LATCH_COMMAND 0x80u
+#define PIT_START        0xffffu
+#define PIT_WINDOW       3579u /* 3 ms: a reading that is 1 us off costs 0.03 % */
+#define PIT_READINGS     8u
+#define PIT_SPIN_MAX     1000000u
+
+struct pit_reading {
+    uint64_t ticks; /* of the TSC, when the count was latched */
+    uint32_t count;
+};
+
+/*
+ * The host may stop us anywhere: of some readings the one that took the shortest time
+ * ties the two clocks together best.
+ */
+static struct pit_reading read_pit(void)
+{
+    struct pit_reading best = {0, 0};
+    uint64_t best_length = UINT64_MAX;
+    for (unsigned i = 0; i < PIT_READINGS; i++) {
+        uint64_t before = x86_rdtsc();
+        io_write8(PIT_COMMAND, PIT_LATCH_COMMAND);
+        uint64_t length = x86_rdtsc() - before;
+        uint32_t count = io_read8(PIT_CHANNEL2);
+        count |= (uint32_t)io_read8(PIT_CHANNEL2) << 8;
+        if (length < best_length) {
+            best_length = length;
+            best = (struct pit_reading){before + length / 2, count};
+        }
+    }
+    return best;
+}
 
 static uint64_t hz_from_pit(void)
 {
-    uint8_t gate = (uint8_t)((io_read8(PIT_GATE) & ~3u) | 1u);
-    io_write8(PIT_GATE, gate);
+    io_write8(PIT_GATE, (uint8_t)((io_read8(PIT_GATE) & ~3u) | 1u));
     io_write8(PIT_COMMAND, PIT_LOAD_COMMAND);
-    io_write8(PIT_CHANNEL2, (uint8_t)PIT_COUNT);
-    io_write8(PIT_CHANNEL2, (uint8_t)(PIT_COUNT >> 8));
-    uint64_t start = x86_rdtsc();
-    uint32_t spins = 0;
-    while ((io_read8(PIT_GATE) & 0x20) == 0) {
-        if (++spins == PIT_SPIN_MAX) {
+    io_write8(PIT_CHANNEL2, (uint8_t)PIT_START);
+    io_write8(PIT_CHANNEL2, (uint8_t)(PIT_START >> 8));
+    struct pit_reading first = read_pit();
+    struct pit_reading last = first;
+    for (uint32_t spins = 0; first.count - last.count < PIT_WINDOW; spins++) {
+        last = read_pit();
+        /* A missing 8254 always reads the same; a stop of 55 ms lets the count wrap. */
+        if (spins == PIT_SPIN_MAX || last.count > first.count) {
             return 0;
         }
     }
-    uint64_t ticks = x86_rdtsc() - start;
-    /* A missing 8254 reads as all ones: the output is "high" at once. */
-    return spins < 3 ? 0 : ticks * PIT_HZ / PIT_COUNT;
+    return (last.ticks - first.ticks) * PIT_HZ / (first.count - last.count);
+}
+
+static uint64_t hz_from_pit_tries(void)
+{
+    uint64_t hz = 0;
+    for (unsigned i = 0; i < 3 && hz == 0; i++) {
+        hz = hz_from_pit();
+    }
+    return hz;
 }
 
 const char *timesource_initialize(void)
@@ -122,7 +160,7 @@ const char *timesource_initialize(void)
     }
     if (tsc.hz == 0) {
         source = "pit";
-        tsc.hz = hz_from_pit();
+        tsc.hz = hz_from_pit_tries();
     }
     if (tsc.hz < 1000000) {
         return NULL;

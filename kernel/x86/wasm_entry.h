@@ -9,6 +9,8 @@
 #include "kernel/base/wasm_abi.h"
 
 void wasm_enter(void (*function)(void), void *stack_top);
+/* Where compiled code returns to from its outermost function: the end of its backtrace. */
+extern const char wasm_enter_return[];
 
 /* The kernel's side of wasm_rt_memory_grow and wasm_rt_table_grow (wasm_abi.h). */
 uint64_t wasm_runtime_memory_grow(struct wasm_memory *memory, uint64_t delta_pages);
