@@ -179,3 +179,6 @@ format:
 .PHONY: bench
 bench: setup-bench waferc kernel examples
 	$(Q)bench/first.py --out $(O)
+.PHONY: bench-http
+bench-http: setup-bench waferc kernel examples
+	$(Q)bench/http.py --out $(O)

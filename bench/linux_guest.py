@@ -66,11 +66,14 @@ def kernel_image(root):
     return glob.glob(os.path.join(root, "boot", "vmlinuz-*"))[0]
 
 
-def build(out, www, start="nginx -c /nginx.conf -p / -e /dev/null", programs=()):
+NGINX_START = "nginx -c /nginx.conf -p / -e /dev/null"
+
+
+def build(out, www, name, start=NGINX_START, programs=()):
     """The initramfs; returns (kernel, initramfs). programs: host files to put into /bin."""
     folder = os.path.join(out, "bench", "linux")
     root = fetch(folder)
-    tree = os.path.join(folder, "initramfs")
+    tree = os.path.join(folder, name)
     shutil.rmtree(tree, True)
     for name in ("bin", "proc", "sys", "dev", "modules", "tmp", "etc", "var/lib/nginx/body",
                  "var/log/nginx", "run", "lib/x86_64-linux-gnu", "lib64"):
@@ -96,7 +99,7 @@ def build(out, www, start="nginx -c /nginx.conf -p / -e /dev/null", programs=())
     os.chmod(os.path.join(tree, "init"), 0o755)
     archive = subprocess.run("find . | cpio -o -H newc --quiet", shell=True, cwd=tree,
                              capture_output=True, check=True).stdout
-    initramfs = os.path.join(folder, "initramfs.gz")
+    initramfs = os.path.join(folder, name + ".gz")
     with gzip.open(initramfs, "wb", compresslevel=1) as file:
         file.write(archive)
     return kernel_image(root), initramfs

@@ -91,7 +91,9 @@ static int status_of_errno(void)
         return 404;
     case EACCES:
     case EPERM:
+#ifdef ENOTCAPABLE /* WASI's own */
     case ENOTCAPABLE:
+#endif
         return 403;
     default:
         return 503;
