@@ -1,0 +1,6 @@
+# Fuzz targets of fs: see the Makefile's FUZZ_TARGETS.
+FUZZ_TARGETS += fuzz_tar
+fuzz_tar_SRCS = tests/fuzz/fuzz_tar.c $(FS_TEST_TREE)
+
+FUZZ_TARGETS += fuzz_vfs
+fuzz_vfs_SRCS = tests/fuzz/fuzz_vfs.c tests/fuzz/fs_model.c $(FS_TEST_TREE)
