@@ -68,7 +68,7 @@ $(O)/host/%.c.o: %.c
 # Each area declares its tests: UNIT_TESTS += test_x, test_x_SRCS := the real module and its fakes.
 UNIT_TESTS :=
 FUZZ_TARGETS :=
-include $(sort $(wildcard tests/unit/*.mk tests/net/*.mk tests/fuzz/*.mk))
+include $(sort $(wildcard tests/unit/*.mk tests/net/*.mk tests/fuzz/*.mk tests/spec/*.mk))
 
 HOST_TEST_FLAGS := -std=gnu17 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
     -fno-omit-frame-pointer -I. $(WARNINGS)
