@@ -87,3 +87,38 @@ uint32_t wasi_sock_recv(uint32_t fd, uint32_t iovs, uint32_t iov_count, uint32_t
 uint32_t wasi_sock_send(uint32_t fd, uint32_t iovs, uint32_t iov_count, uint32_t flags,
                         uint32_t nwritten);
 uint32_t wasi_sock_shutdown(uint32_t fd, uint32_t how);
+
+/* sock_wasmedge.c, sock_resolve.c: the WasmEdge extension */
+uint32_t wasi_edge_sock_open(uint32_t family, uint32_t type, uint32_t out);
+uint32_t wasi_edge_sock_bind(uint32_t fd, uint32_t address, uint32_t port);
+uint32_t wasi_edge_sock_connect(uint32_t fd, uint32_t address, uint32_t port);
+uint32_t wasi_edge_sock_listen(uint32_t fd, uint32_t backlog);
+uint32_t wasi_edge_sock_accept_v1(uint32_t fd, uint32_t out);
+uint32_t wasi_edge_sock_recv_from_v1(uint32_t fd, uint32_t iovs, uint32_t iov_count,
+                                     uint32_t address, uint32_t flags, uint32_t nread,
+                                     uint32_t roflags);
+uint32_t wasi_edge_sock_recv_from_v2(uint32_t fd, uint32_t iovs, uint32_t iov_count,
+                                     uint32_t address, uint32_t flags, uint32_t port,
+                                     uint32_t nread, uint32_t roflags);
+uint32_t wasi_edge_sock_send_to(uint32_t fd, uint32_t iovs, uint32_t iov_count, uint32_t address,
+                                uint32_t port, uint32_t flags, uint32_t nwritten);
+uint32_t wasi_edge_sock_getlocaladdr_v1(uint32_t fd, uint32_t address, uint32_t type,
+                                        uint32_t port);
+uint32_t wasi_edge_sock_getlocaladdr_v2(uint32_t fd, uint32_t address, uint32_t port);
+uint32_t wasi_edge_sock_getpeeraddr_v1(uint32_t fd, uint32_t address, uint32_t type, uint32_t port);
+uint32_t wasi_edge_sock_getpeeraddr_v2(uint32_t fd, uint32_t address, uint32_t port);
+uint32_t wasi_edge_sock_getsockopt(uint32_t fd, uint32_t level, uint32_t name, uint32_t value,
+                                   uint32_t length);
+uint32_t wasi_edge_sock_setsockopt(uint32_t fd, uint32_t level, uint32_t name, uint32_t value,
+                                   uint32_t length);
+uint32_t wasi_edge_sock_getaddrinfo(uint32_t node, uint32_t node_bytes, uint32_t service,
+                                    uint32_t service_bytes, uint32_t hints, uint32_t results,
+                                    uint32_t max_count, uint32_t result_count);
+uint32_t wasi_edge_epoll_oneoff(uint32_t in, uint32_t out, uint32_t count, uint32_t nevents);
+
+/* unstable.c: where snapshot 0 differs */
+uint32_t wasi_unstable_fd_filestat_get(uint32_t fd, uint32_t out);
+uint32_t wasi_unstable_path_filestat_get(uint32_t fd, uint32_t lookup, uint32_t path,
+                                         uint32_t path_bytes, uint32_t out);
+uint32_t wasi_unstable_fd_seek(uint32_t fd, uint64_t offset, uint32_t whence, uint32_t new_offset);
+uint32_t wasi_unstable_poll_oneoff(uint32_t in, uint32_t out, uint32_t count, uint32_t nevents);

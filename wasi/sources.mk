@@ -15,5 +15,9 @@ WASI_SRCS := \
     wasi/process.c \
     wasi/readdir.c \
     wasi/sock.c \
+    wasi/sock_address.c \
     wasi/sock_io.c \
-    wasi/start.c
+    wasi/sock_option.c \
+    wasi/sock_wasmedge.c \
+    wasi/start.c \
+    wasi/unstable.c

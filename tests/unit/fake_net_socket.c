@@ -203,8 +203,7 @@ static enum err take_error(struct net_socket *socket)
     return error;
 }
 
-enum err net_socket_send_reserve(struct net_socket *socket, size_t want_bytes,
-                                 struct net_span *out)
+enum err net_socket_send_reserve(struct net_socket *socket, size_t want_bytes, struct net_span *out)
 {
     size_t room_bytes = socket->send_room_bytes;
 

@@ -19,7 +19,7 @@ struct net_socket {
     bool is_listening;
     bool is_connected;
     bool peer_closed;
-    uint32_t shut; /* enum net_shutdown */
+    uint32_t shut;              /* enum net_shutdown */
     struct net_socket *waiting; /* to be accepted */
     struct net_socket *next_waiting;
     struct net_endpoint local;

@@ -102,7 +102,8 @@ size_t pages_total_count(void)
     return 1u << 20;
 }
 
-/* ---- clock.h, wait.h, random.h ---------------------------------------------------------------- */
+/* ---- clock.h, wait.h, random.h ----------------------------------------------------------------
+ */
 
 uint64_t clock_monotonic_ns(void)
 {
@@ -152,7 +153,8 @@ void random_fill(void *data, size_t size_bytes)
     }
 }
 
-/* ---- console.h, log.h, panic.h, poweroff.h ---------------------------------------------------- */
+/* ---- console.h, log.h, panic.h, poweroff.h ----------------------------------------------------
+ */
 
 void console_write(enum console_stream stream, const void *data, size_t size_bytes)
 {
@@ -229,7 +231,8 @@ void wasm_call(void (*function)(void))
     function();
 }
 
-/* ---- The instance and its memory -------------------------------------------------------------- */
+/* ---- The instance and its memory --------------------------------------------------------------
+ */
 
 void fake_begin(struct wasi_config *config)
 {

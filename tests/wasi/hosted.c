@@ -56,9 +56,10 @@ int main(int argc, char **argv)
     static const char *arguments[LIST_MAX];
     static const char *environment[LIST_MAX];
     static struct wasi_preopen preopens[LIST_MAX];
-    static struct wasi_config config = {
-        .module = &module, .arguments = arguments, .environment = environment,
-        .preopens = preopens};
+    static struct wasi_config config = {.module = &module,
+                                        .arguments = arguments,
+                                        .environment = environment,
+                                        .preopens = preopens};
     struct vfs_node *root = NULL;
     size_t tar_bytes = 0;
     void *tar = NULL;
