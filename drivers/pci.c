@@ -57,6 +57,9 @@
 #define ASSIGN_BASE  0xf0000000ull
 #define ASSIGN_LIMIT 0xfc000000ull
 
+/* More than any device here needs; keeps sums of offsets and lengths small. */
+#define WINDOW_BYTES_MAX (64ull << 20)
+
 static uint64_t assign_next = ASSIGN_BASE;
 
 static void select(const struct pci_device *device, uint8_t offset)
@@ -183,65 +186,60 @@ uint8_t pci_find_capability(const struct pci_device *device, uint8_t id, uint8_t
 
 struct bar {
     uint64_t address;
-    uint64_t size_bytes;
+    uint8_t index;
     bool is_64_bit;
 };
 
-/* PCI Local Bus 3.0 §6.2.5.1: the address bits that stay zero tell the size. */
+static uint8_t bar_register(const struct bar *bar)
+{
+    return (uint8_t)(REG_BAR0 + 4u * bar->index);
+}
+
 static enum err bar_read(const struct pci_device *device, uint8_t index, struct bar *out)
 {
-    uint8_t offset = (uint8_t)(REG_BAR0 + 4u * index);
-    uint16_t command = pci_read16(device, REG_COMMAND);
-    uint32_t low = index < BAR_COUNT ? pci_read32(device, offset) : BAR_IO_BIT;
+    *out = (struct bar){.index = index};
+    uint32_t low = index < BAR_COUNT ? pci_read32(device, bar_register(out)) : BAR_IO_BIT;
 
     if ((low & BAR_IO_BIT) != 0) {
         return ERR_NODEV;
     }
-    bool is_64_bit = (low & BAR_64_BIT_MASK) == BAR_64_BIT;
-    if (is_64_bit && index + 1u >= BAR_COUNT) {
-        return ERR_NODEV;
+    out->address = low & ~BAR_FLAGS_MASK;
+    out->is_64_bit = (low & BAR_64_BIT_MASK) == BAR_64_BIT;
+    if (out->is_64_bit) {
+        if (index + 1u >= BAR_COUNT) {
+            return ERR_NODEV;
+        }
+        out->address |= (uint64_t)pci_read32(device, (uint8_t)(bar_register(out) + 4u)) << 32;
     }
-    uint8_t offset_high = (uint8_t)(offset + 4u);
-    uint32_t high = is_64_bit ? pci_read32(device, offset_high) : 0;
-
-    /* The function must not answer at the address that the probe writes. */
-    pci_write16(device, REG_COMMAND, (uint16_t)(command & ~COMMAND_MEMORY_BIT));
-    pci_write32(device, offset, ~0u);
-    uint64_t mask = 0xffffffff00000000ull | (pci_read32(device, offset) & ~BAR_FLAGS_MASK);
-    pci_write32(device, offset, low);
-    if (is_64_bit) {
-        pci_write32(device, offset_high, ~0u);
-        mask = (mask & 0xffffffffu) | (uint64_t)pci_read32(device, offset_high) << 32;
-        pci_write32(device, offset_high, high);
-    }
-    pci_write16(device, REG_COMMAND, command);
-    if ((uint32_t)mask == 0 && !is_64_bit) {
-        return ERR_NODEV;
-    }
-    *out = (struct bar){
-        .address = (uint64_t)high << 32 | (low & ~BAR_FLAGS_MASK),
-        .size_bytes = ~mask + 1u,
-        .is_64_bit = is_64_bit,
-    };
-    return out->size_bytes != 0 ? ERR_OK : ERR_NODEV;
+    return ERR_OK;
 }
 
-static enum err bar_assign(const struct pci_device *device, uint8_t index, struct bar *bar)
+/*
+ * Gives an address to a BAR that has none, by its size: the address bits that stay zero
+ * (PCI Local Bus 3.0 §6.2.5.1). The function must not answer at the address that the
+ * probe writes. Only here is a size asked for: it costs a hypervisor milliseconds.
+ */
+static enum err bar_assign(const struct pci_device *device, struct bar *bar)
 {
-    uint64_t address = (assign_next + bar->size_bytes - 1) & ~(bar->size_bytes - 1);
-    uint8_t offset = (uint8_t)(REG_BAR0 + 4u * index);
+    uint8_t offset = bar_register(bar);
+    uint16_t command = pci_read16(device, REG_COMMAND);
 
-    if (device->bus != 0 || bar->size_bytes > ASSIGN_LIMIT - ASSIGN_BASE ||
-        address > ASSIGN_LIMIT - bar->size_bytes) {
-        return ERR_NODEV;
+    pci_write16(device, REG_COMMAND, (uint16_t)(command & ~COMMAND_MEMORY_BIT));
+    pci_write32(device, offset, ~0u);
+    uint64_t size = ~(pci_read32(device, offset) & ~BAR_FLAGS_MASK) + 1u;
+    uint64_t address = (assign_next + size - 1) & ~(size - 1);
+    bool fits = device->bus == 0 && size != 0 && size <= ASSIGN_LIMIT - ASSIGN_BASE &&
+                address <= ASSIGN_LIMIT - size;
+    if (fits) {
+        assign_next = address + size;
+        bar->address = address;
     }
-    assign_next = address + bar->size_bytes;
-    pci_write32(device, offset, (uint32_t)address);
+    pci_write32(device, offset, (uint32_t)bar->address);
     if (bar->is_64_bit) {
         pci_write32(device, (uint8_t)(offset + 4u), 0);
     }
-    bar->address = address;
-    return ERR_OK;
+    pci_write16(device, REG_COMMAND, command);
+    return fits ? ERR_OK : ERR_NODEV;
 }
 
 enum err pci_map_bar(const struct pci_device *device, uint8_t index, uint64_t offset,
@@ -250,17 +248,14 @@ enum err pci_map_bar(const struct pci_device *device, uint8_t index, uint64_t of
     struct bar bar;
     enum err error = bar_read(device, index, &bar);
 
+    if (error == ERR_OK && bar.address == 0) {
+        error = bar_assign(device, &bar);
+    }
     if (error != ERR_OK) {
         return error;
     }
-    if (length_bytes > bar.size_bytes || offset > bar.size_bytes - length_bytes) {
+    if (length_bytes > WINDOW_BYTES_MAX || offset > WINDOW_BYTES_MAX) {
         return ERR_RANGE;
-    }
-    if (bar.address == 0) {
-        error = bar_assign(device, index, &bar);
-        if (error != ERR_OK) {
-            return error;
-        }
     }
     return mmio_map((struct phys_addr){bar.address + offset}, length_bytes, out);
 }

@@ -40,8 +40,8 @@ uint8_t pci_find_capability(const struct pci_device *device, uint8_t id, uint8_t
 
 /*
  * Maps length_bytes at `offset` of a memory BAR, which gets an address first where the
- * firmware gave it none. ERR_RANGE when the BAR is smaller; ERR_NODEV when it is absent
- * or an I/O BAR.
+ * firmware gave it none. ERR_RANGE for an absurd window; ERR_NODEV when the BAR is absent, an I/O
+ * BAR or cannot get an address.
  */
 enum err pci_map_bar(const struct pci_device *device, uint8_t bar, uint64_t offset,
                      uint64_t length_bytes, struct mmio *out) WARN_UNUSED;
