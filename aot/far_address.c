@@ -34,6 +34,8 @@ static void replace_in(struct unit *unit, LLVMValueRef user, LLVMValueRef addres
 
 void unit_hide_far_addresses(struct unit *unit)
 {
+    /* The optimiser deletes the symbol when nothing uses it any more. */
+    unit->memory_zero = LLVMGetNamedGlobal(unit->llvm, "wasm_memory");
     if (unit->memory_zero == NULL) {
         return;
     }
@@ -47,7 +49,10 @@ void unit_hide_far_addresses(struct unit *unit)
         LLVMUseRef inner = LLVMGetFirstUse(address);
         while (inner != NULL) {
             LLVMValueRef user = LLVMGetUser(inner);
-            inner = LLVMGetNextUse(inner);
+            /* One user may hold several uses: step over all that replace_in takes away. */
+            do {
+                inner = LLVMGetNextUse(inner);
+            } while (inner != NULL && LLVMGetUser(inner) == user);
             replace_in(unit, user, address, offset);
         }
     }

@@ -69,7 +69,7 @@ class Bench:
         if instance.shared or instance.renames:
             command = ["objcopy"]
             for symbol in sorted(instance.shared):
-                command += [f"--globalize-symbol={symbol}",
+                command += [f"--globalize-symbol={instance.prefix}{symbol}",
                             f"--redefine-sym={symbol}={instance.prefix}{symbol}"]
             command += [f"--redefine-sym={old}={new}" for old, new in instance.renames.items()]
             run([*command, target], "objcopy")
