@@ -17,6 +17,8 @@ struct net_socket {
     const struct socket_protocol *protocol;
     struct net_stack *stack;
     void *user;
+    /* A user inside of net/ (the resolver): called instead of the wake hook. */
+    void (*notify)(struct net_socket *socket);
     struct net_endpoint local;  /* port 0: unbound */
     struct net_endpoint remote; /* port 0: no peer */
     uint8_t family;             /* enum net_family */
@@ -57,7 +59,9 @@ extern const struct socket_protocol udp_socket_protocol;
 
 static inline void net_socket_wake(struct net_socket *socket)
 {
-    if (!socket->orphaned) {
+    if (socket->notify != NULL) {
+        socket->notify(socket);
+    } else if (!socket->orphaned) {
         socket->stack->hooks.wake(socket->stack->hooks.context, socket);
     }
 }

@@ -92,29 +92,13 @@ bool udp_table_conflicts(const struct udp_socket *socket, const struct ip_addres
     return false;
 }
 
-void udp_wake(struct udp_socket *socket)
-{
-    if (socket->notify != NULL) {
-        socket->notify(socket->notify_context);
-    } else {
-        net_socket_wake(&socket->base);
-    }
-}
-
-void udp_set_notify(struct net_socket *socket, void (*notify)(void *context), void *context)
-{
-    struct udp_socket *udp = (struct udp_socket *)socket;
-    udp->notify = notify;
-    udp->notify_context = context;
-}
-
 void udp_unblock(struct net_stack *stack)
 {
     while (stack->udp->blocked != NULL && !udp_is_congested(stack)) {
         struct udp_socket *socket = stack->udp->blocked;
         stack->udp->blocked = socket->blocked_next;
         socket->is_blocked = false;
-        udp_wake(socket);
+        net_socket_wake(&socket->base);
     }
 }
 
@@ -190,7 +174,7 @@ static void udp_enqueue(struct net_stack *stack, struct udp_socket *socket,
     }
     socket->last = datagram;
     socket->queued_bytes += cost;
-    udp_wake(socket);
+    net_socket_wake(&socket->base);
 }
 
 /* The datagram's length when the header is right, else 0. */
@@ -261,5 +245,5 @@ void udp_error(struct net_stack *stack, const struct ip_error *error)
         return;
     }
     socket->base.error = error->report == IP_REPORT_REFUSED ? ERR_CONNREFUSED : ERR_HOSTUNREACH;
-    udp_wake(socket);
+    net_socket_wake(&socket->base);
 }

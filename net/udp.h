@@ -42,18 +42,12 @@ struct udp_socket {
     bool is_blocked;
     bool broadcast_allowed;
     uint8_t shut; /* enum net_shutdown bits */
-    /* A user inside of net/: called instead of the wake hook. */
-    void (*notify)(void *context);
-    void *notify_context;
 };
 
 struct udp_state {
     struct udp_socket *buckets[UDP_PORT_BUCKETS];
     struct udp_socket *blocked; /* tried to send while the link was congested */
 };
-
-/* Makes a socket report to a user inside of net/. */
-void udp_set_notify(struct net_socket *socket, void (*notify)(void *context), void *context);
 
 /* Whether the way out is so full that a datagram would only be dropped. */
 static inline bool udp_is_congested(const struct net_stack *stack)
@@ -73,4 +67,3 @@ void udp_table_remove(struct udp_socket *socket);
 /* Whether another socket's binding forbids this one. */
 bool udp_table_conflicts(const struct udp_socket *socket, const struct ip_address *address,
                          uint16_t port);
-void udp_wake(struct udp_socket *socket);

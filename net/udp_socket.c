@@ -215,7 +215,7 @@ static enum err udp_shutdown(struct net_socket *base, uint32_t how)
         return ERR_NOTCONN;
     }
     socket->shut |= (uint8_t)how;
-    udp_wake(socket);
+    net_socket_wake(base);
     return ERR_OK;
 }
 
