@@ -287,6 +287,7 @@ bool emit_numeric(struct fn *fn);
 bool emit_convert(struct fn *fn);
 bool emit_simd(struct fn *fn);
 bool emit_simd_memory(struct fn *fn);
+bool emit_simd_convert(struct fn *fn);
 bool emit_exception(struct fn *fn);
 
 /* ---- Shared between groups --------------------------------------------------------------------

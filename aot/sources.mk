@@ -32,6 +32,8 @@ AOT_SRCS := $(AOT_INPUT_SRCS) \
     aot/emit_module.c \
     aot/emit_numeric.c \
     aot/emit_simd.c \
+    aot/emit_simd_convert.c \
+    aot/emit_simd_memory.c \
     aot/emit_table.c \
     aot/emit_variable.c \
     aot/expression.c \
