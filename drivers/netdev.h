@@ -21,9 +21,9 @@
 #define NET_HEADER_BYTES 192u
 /* Bytes at the front of `header` that only the driver uses. */
 #define NET_DRIVER_HEADROOM 16u
-#define NET_FRAGMENTS_MAX 18u
+#define NET_FRAGMENTS_MAX   18u
 /* A received frame of more than one part has at least this much in its first. */
-#define NET_FIRST_PART_BYTES 128u
+#define NET_FIRST_PART_BYTES   128u
 #define ETHERNET_ADDRESS_BYTES 6u
 
 enum netdev_feature {
@@ -43,17 +43,17 @@ struct net_fragment {
 
 /* A frame to send: header bytes, then fragments, in order. */
 struct net_packet {
-    struct net_packet *next;    /* for whoever owns the packet */
+    struct net_packet *next; /* for whoever owns the packet */
     void (*done)(struct net_packet *packet);
-    void *owner;                /* the stack's; the device does not look at it */
-    uint16_t header_start;      /* frame begins at header + header_start */
+    void *owner;           /* the stack's; the device does not look at it */
+    uint16_t header_start; /* frame begins at header + header_start */
     uint16_t header_length_bytes;
     uint8_t fragment_count;
-    uint8_t gso;                /* enum net_gso */
-    uint16_t gso_size_bytes;    /* payload bytes of each segment */
-    bool checksum_partial;      /* device must finish the checksum */
-    uint16_t checksum_start;    /* from the frame's first byte */
-    uint16_t checksum_offset;   /* from checksum_start */
+    uint8_t gso;              /* enum net_gso */
+    uint16_t gso_size_bytes;  /* payload bytes of each segment */
+    bool checksum_partial;    /* device must finish the checksum */
+    uint16_t checksum_start;  /* from the frame's first byte */
+    uint16_t checksum_offset; /* from checksum_start */
     struct net_fragment fragments[NET_FRAGMENTS_MAX];
     uint8_t header[NET_HEADER_BYTES];
 };
@@ -63,13 +63,13 @@ struct net_buffer {
     struct net_buffer *next_part;   /* next buffer of the same frame, or NULL */
     struct net_buffer *next_packet; /* for whoever owns the chain */
     uint8_t *data;
-    uint32_t length_bytes;          /* of this part */
-    uint32_t capacity_bytes;        /* memory this part pins */
-    uint32_t total_bytes;           /* first part: of the whole frame */
-    bool checksum_valid;            /* first part: L4 checksum verified or partial (trusted) */
-    uint8_t gso;                    /* first part: enum net_gso if coalesced */
+    uint32_t length_bytes;   /* of this part */
+    uint32_t capacity_bytes; /* memory this part pins */
+    uint32_t total_bytes;    /* first part: of the whole frame */
+    bool checksum_valid;     /* first part: L4 checksum verified or partial (trusted) */
+    uint8_t gso;             /* first part: enum net_gso if coalesced */
     uint16_t gso_size_bytes;
-    void *owner;                    /* the driver's */
+    void *owner; /* the driver's */
 };
 
 struct netdev;
