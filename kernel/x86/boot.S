@@ -34,7 +34,7 @@
     .balign 4
     .long 4, 4, 18
     .asciz "Xen"
-    .long PHYSICAL(pvh_entry)
+    .long pvh_entry
 
     /* Multiboot2 §3.1: magic, architecture i386, length, checksum; then tags. */
     .section .multiboot2, "a"
@@ -49,7 +49,7 @@ multiboot2_header:
     /* Entry address (tag 3). */
     .balign 8
     .short 3, 0
-    .long 12, PHYSICAL(multiboot2_entry)
+    .long 12, multiboot2_entry
     /* Page-aligned modules (tag 6). */
     .balign 8
     .short 6, 0
@@ -89,7 +89,8 @@ multiboot2_end:
     movl $(PHYSICAL(boot_pdpt_image) + ENTRY_PRESENT_WRITABLE), 511*8(%ebx)
 .endm
 
-    .section .text.boot, "ax"
+    /* Linked at its physical address (linker/kernel.ld). */
+    .section .boot, "ax"
     .code32
     .globl pvh_entry
 pvh_entry:
@@ -126,7 +127,7 @@ start32:
     movl $CR0_PE_MP_ET_NE_WP_PG, %eax
     movl %eax, %cr0
     lgdt PHYSICAL(boot_gdt_pointer)
-    ljmp $0x08, $PHYSICAL(start64)
+    ljmp $0x08, $start64
 
 /* The only place that speaks without a driver: COM1 as firmware left it. */
 no_long_mode:
@@ -165,6 +166,7 @@ start64:
     movabsq $start64_high, %rax
     jmp *%rax
 
+    .text
 start64_high:
     lgdt boot_gdt_pointer_high(%rip)
     xorl %eax, %eax
