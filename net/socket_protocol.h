@@ -66,6 +66,13 @@ static inline void net_socket_wake(struct net_socket *socket)
     }
 }
 
+/* Makes a socket report to a user inside of net/ rather than to the application. */
+static inline void net_socket_set_notify(struct net_socket *socket,
+                                         void (*notify)(struct net_socket *socket))
+{
+    socket->notify = notify;
+}
+
 /* Takes the pending error, which is reported once. */
 static inline enum err net_socket_take_error(struct net_socket *socket)
 {
