@@ -9,6 +9,7 @@ NET_SRCS := \
     net/dns_message.c \
     net/dns_tcp.c \
     net/ethernet.c \
+    net/hash.c \
     net/icmp.c \
     net/icmpv6.c \
     net/ip_buffer.c \
@@ -27,6 +28,26 @@ NET_SRCS := \
     net/ndp_router.c \
     net/netif.c \
     net/netif_ipv6.c \
+    net/socket.c \
+    net/stack.c \
+    net/tcp_ack.c \
+    net/tcp_congestion.c \
+    net/tcp_connection.c \
+    net/tcp_control.c \
+    net/tcp_cookie.c \
+    net/tcp_input.c \
+    net/tcp_output.c \
+    net/tcp_receive.c \
+    net/tcp_record.c \
+    net/tcp_recovery.c \
+    net/tcp_request.c \
+    net/tcp_rtt.c \
+    net/tcp_segment.c \
+    net/tcp_send_queue.c \
+    net/tcp_socket.c \
+    net/tcp_table.c \
+    net/tcp_time_wait.c \
+    net/tcp_timer.c \
+    net/timer.c \
     net/udp.c \
     net/udp_socket.c
-IP_SRCS := $(NET_SRCS)

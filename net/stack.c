@@ -9,7 +9,7 @@
 #define POLL_ROUNDS       8u
 #define PACKET_SPARES_MAX 256u
 
-void *net_allocate(struct net_stack *stack, size_t size_bytes)
+void *net_allocate_raw(struct net_stack *stack, size_t size_bytes)
 {
     void *block;
 
@@ -19,8 +19,17 @@ void *net_allocate(struct net_stack *stack, size_t size_bytes)
     }
     block = stack->hooks.allocate(stack->hooks.context, size_bytes);
     if (block != NULL) {
-        memset(block, 0, size_bytes);
         stack->memory_used_bytes += size_bytes;
+    }
+    return block;
+}
+
+void *net_allocate(struct net_stack *stack, size_t size_bytes)
+{
+    void *block = net_allocate_raw(stack, size_bytes);
+
+    if (block != NULL) {
+        memset(block, 0, size_bytes);
     }
     return block;
 }
@@ -56,7 +65,7 @@ struct net_packet *net_packet_allocate(struct net_stack *stack)
         stack->packet_spares = packet->next;
         stack->packet_spare_count--;
     } else {
-        packet = net_allocate(stack, sizeof(*packet));
+        packet = net_allocate_raw(stack, sizeof(*packet));
         if (packet == NULL) {
             return NULL;
         }

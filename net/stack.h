@@ -42,6 +42,8 @@ struct net_stack {
 
 /* Zeroed memory, or NULL when the limit or the machine says no. Give the same size back. */
 void *net_allocate(struct net_stack *stack, size_t size_bytes) WARN_UNUSED;
+/* The same, not cleared. */
+void *net_allocate_raw(struct net_stack *stack, size_t size_bytes) WARN_UNUSED;
 void net_release(struct net_stack *stack, void *block, size_t size_bytes);
 /* The same for memory that others allocated but a queue of ours pins (received buffers). */
 void net_charge(struct net_stack *stack, size_t size_bytes);
