@@ -69,6 +69,12 @@ def hex_name(name):
     return name.encode().hex() or "-"
 
 
+def symbols(instances):
+    """A linker script: imported storage is the storage of its owner."""
+    return "".join(f'"{old}" = "{new}";\n' for instance in instances
+                   for old, new in instance.renames.items())
+
+
 def assembly(instances):
     lines = [COMMON]
     records = []

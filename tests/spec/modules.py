@@ -97,7 +97,7 @@ class Instance:
         self.description = description
         self.prefix = f"m{index}_"
         self.functions = []   # (symbol, exporter, export name)
-        self.renames = {}     # symbols of this object -> symbols of the whole program
+        self.renames = {}     # symbols of its imports -> symbols of their owners
         self.shared = set()   # symbols of this object that others name
 
     def export(self, name):
