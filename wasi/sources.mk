@@ -18,6 +18,7 @@ WASI_SRCS := \
     wasi/sock_address.c \
     wasi/sock_io.c \
     wasi/sock_option.c \
+    wasi/sock_resolve.c \
     wasi/sock_wasmedge.c \
     wasi/start.c \
     wasi/unstable.c

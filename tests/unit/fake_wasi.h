@@ -19,8 +19,9 @@
 struct fake_kernel {
     uint64_t now_ns;
     uint64_t realtime_offset_ns;
-    size_t allocations;   /* live heap blocks */
-    size_t heap_failures; /* the next so many allocations fail */
+    size_t allocations;       /* live heap blocks */
+    size_t heap_failures;     /* the next so many allocations fail */
+    bool allocations_ignored; /* fake_end does not look for leaks */
     uint8_t output[3][FAKE_OUTPUT_BYTES];
     size_t output_bytes[3]; /* by enum console_stream */
     const char *input;      /* what console_read still delivers; NULL: nothing yet */
