@@ -116,9 +116,29 @@ static void plan_data(struct codegen *gen)
     }
 }
 
+/*
+ * LLVM's time grows faster than a module, and a unit is what one thread builds. Within a
+ * unit functions inline into each other and globals stay in registers, so small modules
+ * are not cut. The number does not depend on the machine: outputs repeat.
+ */
+#define UNIT_BYTES (512u << 10)
+#define UNIT_MAX   256u
+
+static uint32_t plan_unit_count(const struct codegen *gen)
+{
+    uint32_t code_bytes = gen->module->code_section_end - gen->module->code_section_start;
+    uint32_t count = gen->options->unit_count;
+
+    if (count == 0) {
+        count = code_bytes < 2 * UNIT_BYTES ? 1 : code_bytes / UNIT_BYTES;
+    }
+    return count < UNIT_MAX ? count : UNIT_MAX;
+}
+
 void codegen_plan(struct codegen *gen, struct module *module, const struct options *options)
 {
-    *gen = (struct codegen){.module = module, .options = options, .unit_count = 1};
+    *gen = (struct codegen){.module = module, .options = options};
+    gen->unit_count = plan_unit_count(gen);
     gen->has_scopes = module->memory_count > 1;
     for (uint32_t i = 0; i < module->function_count; i++) {
         gen->has_tail_calls |= (module->functions[i].flags & FUNCTION_TAIL_CALLS_BIT) != 0;

@@ -25,6 +25,7 @@ static const char help_text[] =
     "                      several modules link together\n"
     "  --features SET      all (default) or wasm2: what the module may use\n"
     "  --threads N         code generation threads; default: one a processor\n"
+    "  --units N           cut the code into N parts compiled apart; default: by its size\n"
     "  --no-debug-info     ignore the module's DWARF sections\n"
     "  --validate-only     check the module, write nothing\n"
     "  --stats             sizes and times on stderr\n"
@@ -105,13 +106,13 @@ static unsigned choose_list(const char *option, const struct choice *choices, co
     }
 }
 
-static unsigned parse_thread_count(const char *text)
+static unsigned parse_count(const char *option, const char *text)
 {
     char *end;
     unsigned long count = strtoul(text, &end, 10);
 
     if (*text < '0' || *text > '9' || *end != '\0' || count < 1 || count > 256) {
-        usage_error("--threads takes a number from 1 to 256, not '%s'", text);
+        usage_error("%s takes a number from 1 to 256, not '%s'", option, text);
     }
     return (unsigned)count;
 }
@@ -190,7 +191,9 @@ static bool parse_valued(struct options *out, int *at, int argc, char **argv)
     } else if ((value = option_value("--features", at, argc, argv)) != NULL) {
         out->features = choose("--features", feature_choices, value, strlen(value));
     } else if ((value = option_value("--threads", at, argc, argv)) != NULL) {
-        out->thread_count = parse_thread_count(value);
+        out->thread_count = parse_count("--threads", value);
+    } else if ((value = option_value("--units", at, argc, argv)) != NULL) {
+        out->unit_count = parse_count("--units", value);
     } else {
         return false;
     }

@@ -32,6 +32,7 @@ struct options {
     enum emit_kind emit;
     unsigned print;        /* enum print_bits; nothing is compiled then unless -o is given */
     unsigned thread_count; /* 0: one a processor */
+    unsigned unit_count;   /* 0: by the size of the code */
     bool wants_exports;
     bool wants_stats;
     bool validate_only;
