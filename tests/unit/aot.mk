@@ -1,1 +1,9 @@
 # Unit tests of aot: see the Makefile's UNIT_TESTS.
+UNIT_TESTS += test_aot_reader
+test_aot_reader_SRCS := tests/unit/test_aot_reader.c aot/reader.c aot/diag.c aot/sha256.c
+
+UNIT_TESTS += test_aot_decode
+test_aot_decode_SRCS := tests/unit/test_aot_decode.c tests/unit/aot_helpers.c $(AOT_INPUT_SRCS)
+
+UNIT_TESTS += test_aot_validate
+test_aot_validate_SRCS := tests/unit/test_aot_validate.c tests/unit/aot_helpers.c $(AOT_INPUT_SRCS)
