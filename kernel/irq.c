@@ -4,6 +4,7 @@
 
 #include "kernel/irq_boot.h"
 #include "kernel/mem.h"
+#include "kernel/wait_boot.h"
 #include "kernel/wasm_stack.h"
 #include "kernel/x86/apic.h"
 #include "kernel/x86/idt.h"
@@ -51,6 +52,7 @@ static void on_device(struct interrupt_frame *frame, void *context)
 static void on_timer(struct interrupt_frame *frame, void *context)
 {
     (void)context;
+    wait_timer_fired(frame->rip, frame->rbp);
     after_handlers(frame);
 }
 

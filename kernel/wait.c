@@ -2,9 +2,12 @@
 
 #include <stddef.h>
 
+#include "kernel/backtrace.h"
 #include "kernel/clock.h"
 #include "kernel/clock_boot.h"
+#include "kernel/console.h"
 #include "kernel/irq_boot.h"
+#include "kernel/poweroff.h"
 #include "kernel/wait_boot.h"
 #include "kernel/x86/apic.h"
 #include "kernel/x86/x86.h"
@@ -41,6 +44,22 @@ void wait_set_limit(uint64_t limit_ns)
 {
     waiting.limit_ns = limit_ns;
     apic_timer_set(limit_ns);
+}
+
+void wait_timer_fired(uint64_t rip, uint64_t rbp)
+{
+    if (waiting.limit_ns == WAIT_FOREVER) {
+        return;
+    }
+    if (clock_monotonic_ns() < waiting.limit_ns) {
+        /* Whoever waits for something nearer sets the timer again. */
+        apic_timer_set(waiting.limit_ns);
+        return;
+    }
+    static const char text[] = "wafer: the time limit has passed; running then:\n";
+    console_write(CONSOLE_LOG, text, sizeof(text) - 1);
+    backtrace_print(rip, rbp, true);
+    machine_exit(EXIT_CODE_TIMEOUT);
 }
 
 /* A timer for Wasm code that computes: the stack's next deadline or the time limit. */
