@@ -19,10 +19,11 @@ struct chain_packet {
 struct net_buffer *net_buffer_allocate(struct net_stack *stack, uint32_t capacity_bytes)
 {
     size_t size = sizeof(struct own_buffer) + capacity_bytes;
-    struct own_buffer *own = net_allocate(stack, size);
+    struct own_buffer *own = net_allocate_raw(stack, size);
     if (own == NULL) {
         return NULL;
     }
+    memset(own, 0, sizeof(*own));
     own->allocated_bytes = size;
     own->buffer.data = own->data;
     own->buffer.capacity_bytes = capacity_bytes;
