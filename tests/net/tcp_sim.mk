@@ -1,0 +1,4 @@
+# Two stacks over a bad link, in virtual time: test_tcp_sim --only NAME --seed N repeats a run.
+UNIT_TESTS += test_tcp_sim
+test_tcp_sim_SRCS := tests/net/test_tcp_sim.c tests/net/sim.c tests/net/sim_link.c \
+    tests/net/sim_check.c $(NET_SRCS)
