@@ -11,3 +11,6 @@ test_guest_memory_SRCS := tests/unit/test_guest_memory.c wasi/guest_memory.c
 UNIT_TESTS += test_wasi_process test_wasi_fd
 test_wasi_process_SRCS := tests/unit/test_wasi_process.c $(WASI_TEST_SRCS)
 test_wasi_fd_SRCS := tests/unit/test_wasi_fd.c $(WASI_TEST_SRCS)
+
+UNIT_TESTS += test_wasi_poll
+test_wasi_poll_SRCS := tests/unit/test_wasi_poll.c $(WASI_TEST_SRCS)
