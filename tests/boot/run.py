@@ -85,6 +85,8 @@ def make_tree(path):
         full = os.path.join(path, name)
         if not os.path.islink(full):
             os.symlink(target, full)
+    # Wafer adds /tmp where there is none; with one of ours the listing is the host's.
+    os.makedirs(os.path.join(path, "tmp"), exist_ok=True)
     return list_tree(path, "")
 
 

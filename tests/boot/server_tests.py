@@ -236,7 +236,12 @@ def test_rust_echo(bench):
         done = 0
         while done < 2:
             check(time.monotonic() < deadline and process.poll() is None, "no echo")
-            with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            try:
+                connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+            except ConnectionRefusedError:
+                time.sleep(0.1)  # the machine is not there yet
+                continue
+            with connection:
                 sender = threading.Thread(target=lambda c=connection: (
                     c.sendall(data), c.shutdown(socket.SHUT_WR)))
                 sender.start()
