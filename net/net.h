@@ -51,3 +51,9 @@ bool net_stack_poll(struct net_stack *stack, uint64_t *next_deadline_ns);
 
 /* Whether the interface has an IPv4 address (static, or DHCP is bound). */
 bool net_stack_is_configured(const struct net_stack *stack);
+
+/*
+ * Whether everything that closed sockets still had to say has been acknowledged, FIN included:
+ * what the end of the machine waits for, a while. Walks all connections.
+ */
+bool net_stack_is_drained(const struct net_stack *stack);

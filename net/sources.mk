@@ -8,6 +8,7 @@ NET_SRCS := \
     net/dns_hosts.c \
     net/dns_message.c \
     net/dns_tcp.c \
+    net/drain.c \
     net/ethernet.c \
     net/hash.c \
     net/icmp.c \
