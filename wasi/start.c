@@ -7,6 +7,7 @@
 #include "kernel/poweroff.h"
 #include "kernel/wait.h"
 #include "kernel/wasm_runtime.h"
+#include "net/net.h"
 #include "net/socket.h"
 #include "wasi/descriptor.h"
 #include "wasi/guest_memory.h"
@@ -117,6 +118,19 @@ enum err wasi_instance_begin(const struct wasi_config *config)
     return error;
 }
 
+/* How long a peer may take to acknowledge what was sent before the application ended. */
+#define DRAIN_NS 3000000000ull
+
+static void drain_network(struct net_stack *network)
+{
+    uint64_t deadline_ns = clock_monotonic_ns() + DRAIN_NS;
+
+    (void)wait_poll();
+    while (!net_stack_is_drained(network) && clock_monotonic_ns() < deadline_ns) {
+        wait_once(deadline_ns);
+    }
+}
+
 void wasi_instance_end(void)
 {
     struct fd_table *table = &wasi_instance.descriptors;
@@ -129,6 +143,9 @@ void wasi_instance_end(void)
         }
     }
     fd_table_destroy(table);
+    if (wasi_instance.config->network != NULL) {
+        drain_network(wasi_instance.config->network);
+    }
 }
 
 _Noreturn void wasi_start(const struct wasi_config *config)
