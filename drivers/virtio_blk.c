@@ -81,20 +81,21 @@ static enum err wait_for_answer(struct virtio_blk *self)
 
 static enum err submit(struct virtio_blk *self, void *data, uint32_t bytes, bool device_writes)
 {
-    enum err error = virtqueue_begin(&self->queue, bytes != 0 ? 3 : 2);
+    struct virtqueue_chain chain;
+    enum err error = virtqueue_begin(&self->queue, bytes != 0 ? 3 : 2, &chain);
 
     if (error != ERR_OK) {
         return error;
     }
     self->status = STATUS_NONE;
-    virtqueue_add_readable(&self->queue, &self->header, sizeof(self->header));
+    virtqueue_add_readable(&chain, &self->header, sizeof(self->header));
     if (bytes != 0 && device_writes) {
-        virtqueue_add_writable(&self->queue, data, bytes);
+        virtqueue_add_writable(&chain, data, bytes);
     } else if (bytes != 0) {
-        virtqueue_add_readable(&self->queue, data, bytes);
+        virtqueue_add_readable(&chain, data, bytes);
     }
-    virtqueue_add_writable(&self->queue, &self->status, sizeof(self->status));
-    virtqueue_submit(&self->queue, self);
+    virtqueue_add_writable(&chain, &self->status, sizeof(self->status));
+    virtqueue_submit(&chain, self);
     virtqueue_kick(&self->queue);
     return ERR_OK;
 }

@@ -65,12 +65,10 @@ static void control_send(uint32_t port, enum control_event event, uint16_t value
     const struct control_message message = {port, (uint16_t)event, value};
     struct virtqueue_completion completion;
 
-    if (virtqueue_begin(&console.control_output, 1) != ERR_OK) {
+    memcpy(buffer, &message, sizeof(message));
+    if (!virtqueue_submit_readable(&console.control_output, buffer, sizeof(message), buffer)) {
         return;
     }
-    memcpy(buffer, &message, sizeof(message));
-    virtqueue_add_readable(&console.control_output, buffer, sizeof(message));
-    virtqueue_submit(&console.control_output, buffer);
     virtqueue_kick(&console.control_output);
     if (!virtqueue_wait(&console.control_output, ANSWER_TIMEOUT_NS)) {
         virtio_mark_broken(console.device, "it does not take control messages");

@@ -160,11 +160,9 @@ bool virtio_console_port_write(struct virtio_console_port *port, const void *dat
             size_t part =
                 size_bytes < VIRTIO_CONSOLE_BUFFER_BYTES ? size_bytes : VIRTIO_CONSOLE_BUFFER_BYTES;
             memcpy(buffer, from, part);
-            if (virtqueue_begin(&port->output, 1) != ERR_OK) {
+            if (!virtqueue_submit_readable(&port->output, buffer, (uint32_t)part, buffer)) {
                 return false;
             }
-            virtqueue_add_readable(&port->output, buffer, (uint32_t)part);
-            virtqueue_submit(&port->output, buffer);
             from += part;
             size_bytes -= part;
             next++;

@@ -72,15 +72,17 @@ static void contain(struct virtio_net *self)
     }
 }
 
-/* virtio 1.2 §5.1.6.2 */
-static void header_write(struct net_packet *packet)
+/*
+ * virtio 1.2 §5.1.6.2. The builtin, because the kernel's memcpy is a call, and this is
+ * done for each packet.
+ */
+static uint8_t *header_write(struct net_packet *packet)
 {
-    struct virtio_net_header header = {
-        .flags = packet->checksum_partial ? VIRTIO_NET_NEEDS_CHECKSUM_BIT : 0,
-        .gso_type = packet->gso,
-    };
+    struct virtio_net_header header = {.gso_type = packet->gso};
+    uint8_t *to = packet->header + packet->header_start - sizeof(header);
 
     if (packet->checksum_partial) {
+        header.flags = VIRTIO_NET_NEEDS_CHECKSUM_BIT;
         header.checksum_start = packet->checksum_start;
         header.checksum_offset = packet->checksum_offset;
     }
@@ -88,14 +90,15 @@ static void header_write(struct net_packet *packet)
         header.header_length = packet->header_length_bytes;
         header.gso_size = packet->gso_size_bytes;
     }
-    memcpy(packet->header + packet->header_start - sizeof(header), &header, sizeof(header));
+    __builtin_memcpy(to, &header, sizeof(header));
+    return to;
 }
 
 static enum err transmit(struct netdev *netdev, struct net_packet *packet)
 {
     struct virtio_net *self = netdev->driver;
     struct virtqueue *queue = &self->transmit_queue;
-    uint16_t segments = (uint16_t)(1u + packet->fragment_count);
+    struct virtqueue_chain chain;
 
     ASSERT(packet->header_start >= NET_DRIVER_HEADROOM);
     ASSERT(packet->header_start + packet->header_length_bytes <= (int)NET_HEADER_BYTES);
@@ -103,7 +106,7 @@ static enum err transmit(struct netdev *netdev, struct net_packet *packet)
     if (queue->free_count < queue->size / 2) {
         reap(self);
     }
-    enum err error = virtqueue_begin(queue, segments);
+    enum err error = virtqueue_begin(queue, (uint16_t)(1u + packet->fragment_count), &chain);
     if (error == ERR_AGAIN) {
         self->transmit_starved = true;
         return ERR_AGAIN;
@@ -113,17 +116,15 @@ static enum err transmit(struct netdev *netdev, struct net_packet *packet)
         packet->done(packet);
         return ERR_OK;
     }
-    header_write(packet);
-    size_t start = packet->header_start - sizeof(struct virtio_net_header);
-    virtqueue_add_readable(queue, packet->header + start,
+    virtqueue_add_readable(&chain, header_write(packet),
                            packet->header_length_bytes +
                                (uint32_t)sizeof(struct virtio_net_header));
     for (uint8_t i = 0; i < packet->fragment_count; i++) {
         const struct net_fragment *fragment = &packet->fragments[i];
         ASSERT(fragment->length_bytes != 0);
-        virtqueue_add_readable(queue, fragment->data, fragment->length_bytes);
+        virtqueue_add_readable(&chain, fragment->data, fragment->length_bytes);
     }
-    virtqueue_submit(queue, packet);
+    virtqueue_submit(&chain, packet);
     return ERR_OK;
 }
 

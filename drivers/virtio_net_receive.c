@@ -144,7 +144,7 @@ static void frame_begin(struct virtio_net_receiver *receiver, struct net_buffer 
     bool good = length >= sizeof(header);
 
     if (good) {
-        memcpy(&header, buffer_memory(buffer), sizeof(header));
+        __builtin_memcpy(&header, buffer_memory(buffer), sizeof(header));
         buffer->data = buffer_memory(buffer) + sizeof(header);
         buffer->length_bytes = length - (uint32_t)sizeof(header);
         good = gso_read(receiver, &header, buffer);

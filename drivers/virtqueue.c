@@ -3,10 +3,7 @@
 #include "drivers/virtio.h"
 #include "kernel/clock.h"
 
-/* virtio 1.2 §2.7.5, §2.7.7 and §2.7.9 */
-#define DESC_NEXT_BIT              1u
-#define DESC_WRITE_BIT             2u
-#define DESC_INDIRECT_BIT          4u
+/* virtio 1.2 §2.7.7 and §2.7.9 */
 #define AVAILABLE_NO_INTERRUPT_BIT 1u
 #define USED_NO_NOTIFY_BIT         1u
 
@@ -14,19 +11,6 @@
 
 /* An indirect table costs the device a second look-up, so short chains stay in the ring. */
 #define DIRECT_SEGMENTS_MAX 4u
-
-/* What lies between the direct map and the next area; see kernel/x86/paging.h. */
-#define DIRECT_MAP_BYTES (16ull << 40)
-
-static uint64_t bus_address(const void *data)
-{
-    uint64_t offset = (uintptr_t)data - DIRECT_MAP_BASE;
-
-    if (offset < DIRECT_MAP_BYTES) {
-        return offset;
-    }
-    return virt_to_phys(data).value;
-}
 
 static size_t align_up(size_t value, size_t alignment)
 {
@@ -124,88 +108,59 @@ static bool wants_indirect(const struct virtqueue *queue, uint16_t segment_count
     return segment_count > DIRECT_SEGMENTS_MAX || queue->free_count < queue->size / 2;
 }
 
-enum err virtqueue_begin(struct virtqueue *queue, uint16_t segment_count)
+enum err virtqueue_begin(struct virtqueue *queue, uint16_t segment_count,
+                         struct virtqueue_chain *out)
 {
+    bool indirect = wants_indirect(queue, segment_count);
+    uint16_t needed = indirect ? 1 : segment_count;
+
     if (queue->device->broken) {
         return ERR_IO;
     }
-    bool indirect = wants_indirect(queue, segment_count);
-    uint16_t needed = indirect ? 1 : segment_count;
-    if (needed == 0 || needed > queue->size) {
-        return ERR_INVAL;
+    if (needed == 0 || needed > queue->free_count) {
+        return needed == 0 || needed > queue->size ? ERR_INVAL : ERR_AGAIN;
     }
-    if (needed > queue->free_count) {
-        return ERR_AGAIN;
+    out->queue = queue;
+    out->indirect = indirect;
+    out->head = queue->free_head;
+    out->count = 0;
+    out->writable_bytes = 0;
+    if (indirect) {
+        out->table = queue->indirect + (size_t)out->head * queue->indirect_segments;
+        out->at = 0;
+    } else {
+        out->table = queue->descriptors;
+        out->at = out->head;
     }
-    queue->chain =
-        indirect ? queue->indirect + (size_t)queue->free_head * queue->indirect_segments : NULL;
-    queue->chain_head = queue->free_head;
-    queue->chain_free = queue->free_head;
-    queue->chain_count = 0;
-    queue->chain_writable_bytes = 0;
     return ERR_OK;
 }
 
-/* The descriptor's `next` is set as if another one followed; submit ends the chain. */
-static void chain_add(struct virtqueue *queue, const void *data, uint32_t length_bytes,
-                      uint16_t flags)
+void virtqueue_submit(const struct virtqueue_chain *chain, void *token)
 {
-    struct virtq_desc *descriptor;
-    uint16_t next;
-
-    if (queue->chain != NULL) {
-        queue->chain_last = queue->chain_count;
-        descriptor = &queue->chain[queue->chain_last];
-        next = (uint16_t)(queue->chain_count + 1);
-    } else {
-        queue->chain_last = queue->chain_free;
-        descriptor = &queue->descriptors[queue->chain_last];
-        next = queue->slots[queue->chain_last].next;
-        queue->chain_free = next;
-    }
-    queue->chain_count++;
-    descriptor->address = bus_address(data);
-    descriptor->length = length_bytes;
-    descriptor->flags = (uint16_t)(flags | DESC_NEXT_BIT);
-    descriptor->next = next;
-}
-
-void virtqueue_add_readable(struct virtqueue *queue, const void *data, uint32_t length_bytes)
-{
-    chain_add(queue, data, length_bytes, 0);
-}
-
-void virtqueue_add_writable(struct virtqueue *queue, void *data, uint32_t length_bytes)
-{
-    chain_add(queue, data, length_bytes, DESC_WRITE_BIT);
-    queue->chain_writable_bytes += length_bytes;
-}
-
-void virtqueue_submit(struct virtqueue *queue, void *token)
-{
-    uint16_t head = queue->chain_head;
+    struct virtqueue *queue = chain->queue;
+    uint16_t head = chain->head;
     struct virtqueue_slot *slot = &queue->slots[head];
+    struct virtq_desc *last = &chain->table[chain->last];
 
-    if (queue->chain != NULL) {
-        struct virtq_desc *last = &queue->chain[queue->chain_last];
-        last->flags = (uint16_t)(last->flags & ~DESC_NEXT_BIT);
+    last->flags = (uint16_t)(last->flags & ~VIRTQ_DESC_NEXT_BIT);
+    if (chain->indirect) {
         /* virtio 1.2 §2.7.5.3: the one descriptor of the ring refers to the table. */
         queue->descriptors[head] = (struct virtq_desc){
-            .address = bus_address(queue->chain),
-            .length = queue->chain_count * (uint32_t)sizeof(struct virtq_desc),
-            .flags = DESC_INDIRECT_BIT,
+            .address = virtqueue_bus_address(chain->table),
+            .length = chain->count * (uint32_t)sizeof(struct virtq_desc),
+            .flags = VIRTQ_DESC_INDIRECT_BIT,
         };
         queue->free_head = slot->next;
         slot->count = 1;
+        slot->last = head;
     } else {
-        struct virtq_desc *last = &queue->descriptors[queue->chain_last];
-        last->flags = (uint16_t)(last->flags & ~DESC_NEXT_BIT);
-        queue->free_head = queue->chain_free;
-        slot->count = queue->chain_count;
+        queue->free_head = chain->at;
+        slot->count = chain->count;
+        slot->last = chain->last;
     }
     queue->free_count = (uint16_t)(queue->free_count - slot->count);
     slot->token = token;
-    slot->writable_bytes = queue->chain_writable_bytes;
+    slot->writable_bytes = chain->writable_bytes;
     queue->available->ring[queue->available_index & queue->mask] = head;
     queue->available_index++;
     /*
@@ -215,14 +170,29 @@ void virtqueue_submit(struct virtqueue *queue, void *token)
     __atomic_store_n(&queue->available->index, queue->available_index, __ATOMIC_RELEASE);
 }
 
+bool virtqueue_submit_readable(struct virtqueue *queue, const void *data, uint32_t length_bytes,
+                               void *token)
+{
+    struct virtqueue_chain chain;
+
+    if (virtqueue_begin(queue, 1, &chain) != ERR_OK) {
+        return false;
+    }
+    virtqueue_add_readable(&chain, data, length_bytes);
+    virtqueue_submit(&chain, token);
+    return true;
+}
+
 bool virtqueue_submit_writable(struct virtqueue *queue, void *data, uint32_t length_bytes,
                                void *token)
 {
-    if (virtqueue_begin(queue, 1) != ERR_OK) {
+    struct virtqueue_chain chain;
+
+    if (virtqueue_begin(queue, 1, &chain) != ERR_OK) {
         return false;
     }
-    virtqueue_add_writable(queue, data, length_bytes);
-    virtqueue_submit(queue, token);
+    virtqueue_add_writable(&chain, data, length_bytes);
+    virtqueue_submit(&chain, token);
     return true;
 }
 
@@ -280,12 +250,8 @@ bool virtqueue_wait(const struct virtqueue *queue, uint64_t timeout_ns)
 static void chain_release(struct virtqueue *queue, uint16_t head)
 {
     struct virtqueue_slot *slot = &queue->slots[head];
-    uint16_t last = head;
 
-    for (uint16_t i = 1; i < slot->count; i++) {
-        last = queue->slots[last].next;
-    }
-    queue->slots[last].next = queue->free_head;
+    queue->slots[slot->last].next = queue->free_head;
     queue->free_head = head;
     queue->free_count = (uint16_t)(queue->free_count + slot->count);
     slot->count = 0;

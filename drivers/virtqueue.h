@@ -66,6 +66,7 @@ struct virtqueue_slot {
     uint32_t writable_bytes; /* heads: what the device may write in all */
     uint16_t next;           /* free list, or rest of the chain */
     uint16_t count;          /* heads in flight: descriptors used; otherwise 0 */
+    uint16_t last;           /* heads in flight: the last of them */
 };
 
 struct virtqueue {
@@ -87,13 +88,18 @@ struct virtqueue {
     uint16_t available_index; /* next to publish */
     uint16_t kicked_index;    /* available_index at the last kick */
     uint16_t used_index;      /* next to pop */
-    /* The chain under construction. */
-    struct virtq_desc *chain; /* indirect table, or NULL: ring descriptors */
-    uint16_t chain_head;
-    uint16_t chain_last; /* ring descriptor or table entry last filled */
-    uint16_t chain_count;
-    uint16_t chain_free; /* first ring descriptor behind the chain */
-    uint32_t chain_writable_bytes;
+};
+
+/* A chain under construction; private to the functions below. */
+struct virtqueue_chain {
+    struct virtqueue *queue;
+    struct virtq_desc *table; /* the ring's descriptors, or an indirect table */
+    bool indirect;
+    uint16_t head;
+    uint16_t at;   /* the entry of the table to fill next */
+    uint16_t last; /* the entry filled last */
+    uint16_t count;
+    uint32_t writable_bytes;
 };
 
 struct virtqueue_completion {
@@ -109,16 +115,21 @@ struct virtqueue_addresses virtqueue_addresses(const struct virtqueue *queue);
 /*
  * Starts a chain of exactly `segment_count` segments: ERR_AGAIN when the queue has no
  * room, ERR_INVAL for a chain that never fits, ERR_IO on a broken device. Then add each
- * segment, those the device reads first, and submit. Submitted chains reach the device
- * with the next kick at the latest.
+ * segment, those the device reads first, and submit. One chain at a time. Submitted
+ * chains reach the device with the next kick at the latest.
  */
-enum err virtqueue_begin(struct virtqueue *queue, uint16_t segment_count) WARN_UNUSED;
-void virtqueue_add_readable(struct virtqueue *queue, const void *data, uint32_t length_bytes);
-void virtqueue_add_writable(struct virtqueue *queue, void *data, uint32_t length_bytes);
+enum err virtqueue_begin(struct virtqueue *queue, uint16_t segment_count,
+                         struct virtqueue_chain *out) WARN_UNUSED;
+static inline void virtqueue_add_readable(struct virtqueue_chain *chain, const void *data,
+                                          uint32_t length_bytes);
+static inline void virtqueue_add_writable(struct virtqueue_chain *chain, void *data,
+                                          uint32_t length_bytes);
 /* The token, not NULL, comes back from pop. */
-void virtqueue_submit(struct virtqueue *queue, void *token);
+void virtqueue_submit(const struct virtqueue_chain *chain, void *token);
 
-/* The three steps for one writable segment; false when there is no room. */
+/* The three steps for one segment; false when there is no room. */
+bool virtqueue_submit_readable(struct virtqueue *queue, const void *data, uint32_t length_bytes,
+                               void *token);
 bool virtqueue_submit_writable(struct virtqueue *queue, void *data, uint32_t length_bytes,
                                void *token);
 
@@ -142,3 +153,51 @@ void virtqueue_disarm(struct virtqueue *queue);
  * when none is left. The queue is unusable from the first call on.
  */
 void *virtqueue_drain(struct virtqueue *queue);
+
+/* virtio 1.2 §2.7.5 */
+enum virtq_desc_flag {
+    VIRTQ_DESC_NEXT_BIT = 1,
+    VIRTQ_DESC_WRITE_BIT = 2,
+    VIRTQ_DESC_INDIRECT_BIT = 4,
+};
+
+/* What lies between the direct map and the next area; see kernel/x86/paging.h. */
+#define VIRTQUEUE_DIRECT_MAP_BYTES (16ull << 40)
+
+static inline uint64_t virtqueue_bus_address(const void *data)
+{
+    uint64_t offset = (uintptr_t)data - DIRECT_MAP_BASE;
+
+    return offset < VIRTQUEUE_DIRECT_MAP_BYTES ? offset : virt_to_phys(data).value;
+}
+
+/*
+ * Inline because a packet costs several of these. Each entry is linked to the one that
+ * would follow; submit ends the chain.
+ */
+static inline void virtqueue_add(struct virtqueue_chain *chain, const void *data,
+                                 uint32_t length_bytes, uint16_t flags)
+{
+    struct virtq_desc *entry = &chain->table[chain->at];
+
+    chain->last = chain->at;
+    chain->at = chain->indirect ? (uint16_t)(chain->at + 1) : chain->queue->slots[chain->at].next;
+    chain->count++;
+    entry->address = virtqueue_bus_address(data);
+    entry->length = length_bytes;
+    entry->flags = flags;
+    entry->next = chain->at;
+}
+
+static inline void virtqueue_add_readable(struct virtqueue_chain *chain, const void *data,
+                                          uint32_t length_bytes)
+{
+    virtqueue_add(chain, data, length_bytes, VIRTQ_DESC_NEXT_BIT);
+}
+
+static inline void virtqueue_add_writable(struct virtqueue_chain *chain, void *data,
+                                          uint32_t length_bytes)
+{
+    virtqueue_add(chain, data, length_bytes, VIRTQ_DESC_NEXT_BIT | VIRTQ_DESC_WRITE_BIT);
+    chain->writable_bytes += length_bytes;
+}

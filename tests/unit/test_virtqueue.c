@@ -17,6 +17,7 @@
 static struct fake_virtio fake;
 static struct virtqueue queue;
 static struct fake_queue *device_queue;
+static struct virtqueue_chain unused;
 
 static void set_up(uint64_t features, uint16_t size, uint16_t indirect)
 {
@@ -30,14 +31,16 @@ static void set_up(uint64_t features, uint16_t size, uint16_t indirect)
 
 static void submit(uint16_t readable, uint16_t writable, uint8_t *memory, void *token)
 {
-    assert_int_equal(virtqueue_begin(&queue, (uint16_t)(readable + writable)), ERR_OK);
+    struct virtqueue_chain chain;
+
+    assert_int_equal(virtqueue_begin(&queue, (uint16_t)(readable + writable), &chain), ERR_OK);
     for (uint16_t i = 0; i < readable; i++) {
-        virtqueue_add_readable(&queue, memory + 16 * i, 16);
+        virtqueue_add_readable(&chain, memory + 16 * i, 16);
     }
     for (uint16_t i = readable; i < readable + writable; i++) {
-        virtqueue_add_writable(&queue, memory + 16 * i, 16);
+        virtqueue_add_writable(&chain, memory + 16 * i, 16);
     }
-    virtqueue_submit(&queue, token);
+    virtqueue_submit(&chain, token);
 }
 
 static void test_negotiation(void **state)
@@ -118,10 +121,10 @@ static void test_full(void **state)
 
     (void)state;
     set_up(0, 8, 0);
-    assert_int_equal(virtqueue_begin(&queue, 0), ERR_INVAL);
-    assert_int_equal(virtqueue_begin(&queue, 9), ERR_INVAL);
+    assert_int_equal(virtqueue_begin(&queue, 0, &unused), ERR_INVAL);
+    assert_int_equal(virtqueue_begin(&queue, 9, &unused), ERR_INVAL);
     submit(5, 0, memory, memory);
-    assert_int_equal(virtqueue_begin(&queue, 4), ERR_AGAIN);
+    assert_int_equal(virtqueue_begin(&queue, 4, &unused), ERR_AGAIN);
     submit(3, 0, memory, memory);
     assert_int_equal(queue.free_count, 0);
     assert_false(virtqueue_submit_writable(&queue, memory, 16, memory));
@@ -174,7 +177,7 @@ static void run_random_traffic(uint64_t features, unsigned seed)
         case 0: {
             uint16_t readable = (uint16_t)(rand() % 4 + 1);
             uint16_t writable = (uint16_t)(rand() % 4);
-            if (virtqueue_begin(&queue, (uint16_t)(readable + writable)) == ERR_OK) {
+            if (virtqueue_begin(&queue, (uint16_t)(readable + writable), &unused) == ERR_OK) {
                 submit(readable, writable, memory, (void *)next_token);
                 sum_in += next_token++;
                 in_flight++;
@@ -292,7 +295,7 @@ static void expect_broken(void)
     assert_true(fake.device.broken);
     assert_int_equal(fake_machine.log_errors, 1);
     assert_false(virtqueue_pop(&queue, &completion));
-    assert_int_equal(virtqueue_begin(&queue, 1), ERR_IO);
+    assert_int_equal(virtqueue_begin(&queue, 1, &unused), ERR_IO);
     assert_int_equal(fake_machine.log_errors, 1);
 }
 
