@@ -100,9 +100,18 @@ static void hook_free(void *context, void *block)
     heap_free(block);
 }
 
+/*
+ * The card interrupts only while there is nothing to do: asked for here, called off by
+ * the driver as soon as it polls again.
+ */
 static bool poll_network(void *context, uint64_t *next_deadline_ns)
 {
-    return net_stack_poll(context, next_deadline_ns);
+    struct netdev *device = drivers_network_device();
+    if (net_stack_poll(context, next_deadline_ns)) {
+        return true;
+    }
+    return device != NULL && device->ops->arm(device) &&
+           net_stack_poll(context, next_deadline_ns);
 }
 
 static struct net_stack *start_network(const struct config *config)

@@ -12,11 +12,19 @@
 #include "kernel/x86/apic.h"
 #include "kernel/x86/x86.h"
 
+/*
+ * After a poll that found work the card's interrupt may be off: look again this soon, even
+ * when Wasm code computes meanwhile. Short beside a client's patience, long beside the
+ * cost of a look.
+ */
+#define LOOK_AGAIN_NS 2000000u
+
 static struct {
     struct wait_poller *first;
     struct wait_poller **last_link;
     uint64_t limit_ns;
-} waiting = {.last_link = &waiting.first, .limit_ns = WAIT_FOREVER};
+    uint64_t timer_ns; /* when the timer will fire; WAIT_FOREVER: it is not running */
+} waiting = {.last_link = &waiting.first, .limit_ns = WAIT_FOREVER, .timer_ns = WAIT_FOREVER};
 
 void wait_register(struct wait_poller *poller)
 {
@@ -40,20 +48,40 @@ bool wait_poll(void)
     return poll_all(&deadline);
 }
 
+/*
+ * Setting the timer leaves the virtual machine, so one that fires earlier is left alone:
+ * whoever it wakes looks again. Interrupts are off, or the timer could fire unseen
+ * between the comparison and the return.
+ */
+static void ensure_timer(uint64_t at_ns)
+{
+    if (at_ns < waiting.timer_ns) {
+        waiting.timer_ns = at_ns;
+        apic_timer_set(at_ns);
+    }
+}
+
+static void ensure_timer_enabled(uint64_t at_ns)
+{
+    x86_interrupts_disable();
+    ensure_timer(at_ns);
+    x86_interrupts_enable();
+}
+
 void wait_set_limit(uint64_t limit_ns)
 {
     waiting.limit_ns = limit_ns;
-    apic_timer_set(limit_ns);
+    ensure_timer_enabled(limit_ns);
 }
 
 void wait_timer_fired(uint64_t rip, uint64_t rbp)
 {
+    waiting.timer_ns = WAIT_FOREVER;
     if (waiting.limit_ns == WAIT_FOREVER) {
         return;
     }
     if (clock_monotonic_ns() < waiting.limit_ns) {
-        /* Whoever waits for something nearer sets the timer again. */
-        apic_timer_set(waiting.limit_ns);
+        ensure_timer(waiting.limit_ns);
         return;
     }
     static const char text[] = "wafer: the time limit has passed; running then:\n";
@@ -62,22 +90,30 @@ void wait_timer_fired(uint64_t rip, uint64_t rbp)
     machine_exit(EXIT_CODE_TIMEOUT);
 }
 
-/* A timer for Wasm code that computes: the stack's next deadline or the time limit. */
+/* Polls on behalf of code that will not wait; says when the next look is due. */
+static uint64_t poll_and_plan(void)
+{
+    uint64_t next = waiting.limit_ns;
+    if (poll_all(&next)) {
+        uint64_t soon = clock_monotonic_ns() + LOOK_AGAIN_NS;
+        next = soon < next ? soon : next;
+    }
+    return next;
+}
+
 void wait_work_in_interrupt(void)
 {
-    uint64_t deadline = waiting.limit_ns;
-    (void)poll_all(&deadline);
-    apic_timer_set(deadline);
+    ensure_timer(poll_and_plan());
 }
 
 static void halt_until(uint64_t deadline_ns, uint32_t events)
 {
-    apic_timer_set(deadline_ns);
     x86_interrupts_disable();
     if (irq_event_count() != events) {
         x86_interrupts_enable();
         return;
     }
+    ensure_timer(deadline_ns);
     uint64_t start = clock_monotonic_ns();
     /* Pairs with the disable above: whatever arrives now ends the halt. */
     x86_enable_and_halt();
@@ -89,12 +125,13 @@ void wait_once(uint64_t deadline_ns)
     /* Read first: an interrupt during the polls below means that they may have missed it. */
     uint32_t events = irq_event_count();
     uint64_t next = deadline_ns < waiting.limit_ns ? deadline_ns : waiting.limit_ns;
-    if (poll_all(&next) || next <= clock_monotonic_ns()) {
-        return;
+    bool progress = poll_all(&next);
+    uint64_t now = clock_monotonic_ns();
+    if (!progress && next > now) {
+        halt_until(next, events);
+        next = poll_and_plan();
+    } else {
+        next = next < now + LOOK_AGAIN_NS ? next : now + LOOK_AGAIN_NS;
     }
-    halt_until(next, events);
-    uint64_t again = waiting.limit_ns;
-    (void)poll_all(&again);
-    /* Deadlines that come while Wasm code computes are met by the timer interrupt. */
-    apic_timer_set(again);
+    ensure_timer_enabled(next);
 }
