@@ -353,6 +353,8 @@ static void push_extend_add(struct fn *fn, LLVMTypeRef type, bool is_signed)
     fn_push(fn, LLVMBuildAdd(builder, even, odd, ""));
 }
 
+/* Fused or not, but the same everywhere: llvm.fmuladd is folded fused even when the
+ * machine has no such instruction. */
 static void push_multiply_add(struct fn *fn, LLVMTypeRef type, bool is_negated)
 {
     LLVMValueRef c = fn_pop_as(fn, type);
@@ -360,7 +362,12 @@ static void push_multiply_add(struct fn *fn, LLVMTypeRef type, bool is_negated)
     LLVMValueRef a = fn_pop_as(fn, type);
     LLVMValueRef arguments[3] = {is_negated ? LLVMBuildFNeg(fn->builder, a, "") : a, b, c};
 
-    fn_push(fn, unit_call_intrinsic(fn->unit, "llvm.fmuladd", &type, 1, arguments, 3));
+    if (target_cpu_level(fn->unit->gen->options) >= CPU_X86_64_V3) {
+        fn_push(fn, unit_call_intrinsic(fn->unit, "llvm.fma", &type, 1, arguments, 3));
+        return;
+    }
+    LLVMValueRef product = LLVMBuildFMul(fn->builder, arguments[0], b, "");
+    fn_push(fn, LLVMBuildFAdd(fn->builder, product, c, ""));
 }
 
 static void push_binary(struct fn *fn, const struct vector_op *op, LLVMTypeRef type)
