@@ -146,6 +146,7 @@ void codegen_plan(struct codegen *gen, struct module *module, const struct optio
     plan_globals(gen);
     plan_tables(gen);
     plan_data(gen);
+    codegen_plan_throws(gen);
 }
 
 void codegen_destroy(struct codegen *gen)

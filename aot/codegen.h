@@ -42,6 +42,7 @@ struct codegen {
     uint64_t *data_offsets;   /* of each data segment in the blob that holds them all */
     bool *may_throw;          /* per function; NULL when the module never throws */
     uint32_t unit_count;
+    bool exceptions_travel; /* exnrefs may be stored beyond a frame */
     bool has_tail_calls; /* functions use a convention that allows them */
     bool has_scopes;     /* accesses need alias scopes to be told apart */
     bool has_line_info;
@@ -93,7 +94,8 @@ struct unit {
     uint32_t load_capacity;
     LLVMAttributeRef *attributes;
     uint32_t attribute_count;
-    unsigned scope_kind, noalias_kind;
+    unsigned scope_kind, noalias_kind, weight_kind;
+    LLVMValueRef weight_unlikely; /* branch weights: the first way is rare */
     LLVMValueRef scope_own[SCOPE_COUNT], scope_others[SCOPE_COUNT];
 };
 
@@ -123,6 +125,7 @@ struct control {
     bool is_reached;           /* some branch or fall-through arrives at the end */
     LLVMBasicBlockRef landing; /* try: where a call that threw continues */
     LLVMValueRef exception;    /* catch: the one caught */
+    bool frees_on_exit;        /* catch: gives the slot back when it is left */
     const uint8_t *clauses;    /* try_table */
     uint32_t clause_count;
 };
@@ -164,6 +167,8 @@ struct codegen_output {
 };
 
 void codegen_plan(struct codegen *gen, struct module *module, const struct options *options);
+/* Fills may_throw when the module uses exceptions. */
+void codegen_plan_throws(struct codegen *gen);
 void codegen_run(struct codegen *gen, struct codegen_output *out);
 void codegen_destroy(struct codegen *gen);
 
@@ -215,6 +220,15 @@ static inline LLVMValueRef unit_i64(const struct unit *unit, uint64_t value)
 {
     return LLVMConstInt(unit->i64, value, 0);
 }
+
+/* ---- exception_pool.c ----------------------------------------------------------------------- */
+
+/* An exception: state, tag, then two words a value. */
+#define EXCEPTION_HEADER_WORDS 2u
+
+LLVMValueRef unit_exception_pending(struct unit *unit);
+LLVMValueRef unit_exception_new(struct unit *unit);
+void unit_define_exception_new(struct unit *unit);
 
 /* ---- emit_module.c, emit_data.c ------------------------------------------------------------ */
 
@@ -311,6 +325,9 @@ void emit_call_code(struct fn *fn, LLVMValueRef code, uint32_t type, bool is_bou
                     bool may_throw);
 /* After a call that may have thrown: continue at the innermost handler when it did. */
 void emit_exception_check(struct fn *fn);
+/* Leaving `depth` levels by a branch: handlers on the way give their exceptions back. */
+void emit_handler_exits(struct fn *fn, uint32_t depth);
+bool emit_handler_exits_needed(struct fn *fn, uint32_t depth);
 /* Where no handler can follow: an exception traps. */
 void emit_uncaught_check(struct fn *fn);
 

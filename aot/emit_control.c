@@ -147,17 +147,24 @@ void emit_branch(struct fn *fn, uint32_t depth)
     }
 }
 
+/* The outermost control that a branch leaves: going back to a loop does not leave it. */
+static uint32_t exit_depth(struct fn *fn, uint32_t depth)
+{
+    return depth > 0 && control_at(fn, depth)->kind == CONTROL_LOOP ? depth - 1 : depth;
+}
+
 void emit_branch_if(struct fn *fn, LLVMValueRef condition, uint32_t depth)
 {
     struct control *control = control_at(fn, depth);
     LLVMBasicBlockRef next = fn_block(fn);
 
-    if (control->kind == CONTROL_FUNCTION) {
+    if (control->kind == CONTROL_FUNCTION || emit_handler_exits_needed(fn, depth)) {
         LLVMBasicBlockRef leave = fn_block(fn);
-        make_canonical(fn, control->result_count);
+        make_canonical(fn, label_arity(control));
         LLVMBuildCondBr(fn->builder, condition, leave, next);
         fn_position(fn, leave);
-        emit_return(fn);
+        emit_handler_exits(fn, exit_depth(fn, depth));
+        emit_branch(fn, depth);
     } else {
         control_feed(fn, control);
         LLVMBuildCondBr(fn->builder, condition, control->label, next);
@@ -367,6 +374,7 @@ bool emit_control(struct fn *fn)
         end_block(fn);
         break;
     case OP_BR:
+        emit_handler_exits(fn, exit_depth(fn, fn->in.index));
         emit_branch(fn, fn->in.index);
         become_unreachable(fn);
         break;
@@ -379,6 +387,7 @@ bool emit_control(struct fn *fn)
         become_unreachable(fn);
         break;
     case OP_RETURN:
+        emit_handler_exits(fn, fn->control_count);
         emit_return(fn);
         become_unreachable(fn);
         break;

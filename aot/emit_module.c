@@ -189,6 +189,9 @@ void emit_module(struct unit *unit)
     char name[256];
 
     define_storage(unit);
+    if (unit->gen->may_throw != NULL) {
+        unit_define_exception_new(unit);
+    }
     LLVMValueRef instantiate = emit_instantiate(unit);
     if (options->wants_exports) {
         emit_export_table(unit, &exports, &export_count);

@@ -26,6 +26,8 @@ AOT_SRCS := $(AOT_INPUT_SRCS) \
     aot/emit_convert.c \
     aot/emit_data.c \
     aot/emit_exception.c \
+    aot/exception_pool.c \
+    aot/throw_plan.c \
     aot/emit_export.c \
     aot/emit_function.c \
     aot/emit_memory.c \

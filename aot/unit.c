@@ -126,6 +126,14 @@ static void make_scopes(struct unit *unit)
         unit->scope_others[i] =
             LLVMMetadataAsValue(context, LLVMMDNodeInContext2(context, others, count));
     }
+    LLVMMetadataRef weights[3] = {
+        LLVMMDStringInContext2(context, "branch_weights", 14),
+        LLVMValueAsMetadata(unit_i32(unit, 1)),
+        LLVMValueAsMetadata(unit_i32(unit, 1u << 20)),
+    };
+    unit->weight_kind = LLVMGetMDKindIDInContext(context, "prof", 4);
+    unit->weight_unlikely =
+        LLVMMetadataAsValue(context, LLVMMDNodeInContext2(context, weights, 3));
     unit->scope_kind = LLVMGetMDKindIDInContext(context, "alias.scope", 11);
     unit->noalias_kind = LLVMGetMDKindIDInContext(context, "noalias", 7);
 }
