@@ -5,3 +5,13 @@ test_virtqueue_SRCS := tests/unit/test_virtqueue.c drivers/virtqueue.c drivers/v
 UNIT_TESTS += test_virtio_net
 test_virtio_net_SRCS := tests/unit/test_virtio_net.c drivers/virtio_net.c \
     drivers/virtio_net_receive.c drivers/virtqueue.c drivers/virtio.c $(DRIVERS_FAKES)
+UNIT_TESTS += test_virtio_blk
+test_virtio_blk_SRCS := tests/unit/test_virtio_blk.c drivers/virtio_blk.c drivers/virtqueue.c \
+    drivers/virtio.c $(DRIVERS_FAKES)
+UNIT_TESTS += test_virtio_console
+test_virtio_console_SRCS := tests/unit/test_virtio_console.c drivers/virtio_console.c \
+    drivers/virtio_console_port.c drivers/virtqueue.c drivers/virtio.c $(DRIVERS_FAKES)
+UNIT_TESTS += test_virtio_mmio
+test_virtio_mmio_SRCS := tests/unit/test_virtio_mmio.c drivers/virtio_mmio.c \
+    drivers/virtio_config.c drivers/virtqueue.c drivers/virtio.c kernel/cmdline.c \
+    kernel/base/fmt.c $(DRIVERS_FAKES)

@@ -73,6 +73,12 @@ void pages_free(struct phys_addr address, size_t count)
     fake_machine.pages_in_use -= count;
 }
 
+void *heap_allocate(size_t size_bytes)
+{
+    fake_machine.heap_blocks++;
+    return track(malloc(size_bytes));
+}
+
 void *heap_allocate_zeroed(size_t count, size_t size_bytes)
 {
     fake_machine.heap_blocks++;
