@@ -139,6 +139,7 @@ void codegen_plan(struct codegen *gen, struct module *module, const struct optio
 {
     *gen = (struct codegen){.module = module, .options = options};
     gen->unit_count = plan_unit_count(gen);
+    gen->cpu_level = target_cpu_level(options);
     gen->has_scopes = module->memory_count > 1;
     for (uint32_t i = 0; i < module->function_count; i++) {
         gen->has_tail_calls |= (module->functions[i].flags & FUNCTION_TAIL_CALLS_BIT) != 0;

@@ -42,6 +42,7 @@ struct codegen {
     uint64_t *data_offsets;   /* of each data segment in the blob that holds them all */
     bool *may_throw;          /* per function; NULL when the module never throws */
     uint32_t unit_count;
+    uint32_t cpu_level;
     bool exceptions_travel; /* exnrefs may be stored beyond a frame */
     bool has_tail_calls; /* functions use a convention that allows them */
     bool has_scopes;     /* accesses need alias scopes to be told apart */
@@ -184,12 +185,15 @@ LLVMValueRef unit_function(struct unit *unit, uint32_t index);
 LLVMValueRef unit_function_code(struct unit *unit, uint32_t index);
 LLVMValueRef unit_function_ref(struct unit *unit, uint32_t index);
 LLVMValueRef unit_type_symbol(struct unit *unit, uint32_t type);
+/* The address, for code at the builder's place; unit_global_symbol is a constant. */
 LLVMValueRef unit_global(struct unit *unit, uint32_t index);
+LLVMValueRef unit_global_symbol(struct unit *unit, uint32_t index);
 LLVMValueRef unit_global_constant(struct unit *unit, uint32_t index);
 LLVMValueRef unit_table(struct unit *unit, uint32_t index);
 LLVMValueRef unit_memory(struct unit *unit, uint32_t index);
 LLVMValueRef unit_memory_zero(struct unit *unit);
 LLVMValueRef unit_tag(struct unit *unit, uint32_t index);
+LLVMValueRef unit_tag_symbol(struct unit *unit, uint32_t index);
 LLVMValueRef unit_data_blob(struct unit *unit);
 LLVMValueRef unit_data_size(struct unit *unit, uint32_t segment);
 LLVMValueRef unit_element_size(struct unit *unit, uint32_t segment);

@@ -196,7 +196,7 @@ static char *export_type_text(struct unit *unit, const struct export *export)
 /* A global that code folds to its value still has storage when it is exported. */
 static LLVMValueRef global_storage(struct unit *unit, uint32_t index)
 {
-    LLVMValueRef out = unit_global(unit, index);
+    LLVMValueRef out = unit_global_symbol(unit, index);
     LLVMValueRef value = unit_global_constant(unit, index);
 
     if (value != NULL) {
@@ -219,7 +219,7 @@ static LLVMValueRef export_address(struct unit *unit, const struct export *expor
     case EXTERNAL_TAG:
         break;
     }
-    return unit_tag(unit, export->index);
+    return unit_tag_symbol(unit, export->index);
 }
 
 void emit_export_table(struct unit *unit, LLVMValueRef *table, uint32_t *count)

@@ -14,7 +14,7 @@ static void define_storage(struct unit *unit)
 
     for (uint32_t i = 0; i < module->global_count; i++) {
         if (module->globals[i].import == NULL && !unit->gen->global_is_constant[i]) {
-            unit_global(unit, i);
+            unit_global_symbol(unit, i);
         }
     }
     for (uint32_t i = 0; i < module->memory_count; i++) {
@@ -27,7 +27,7 @@ static void define_storage(struct unit *unit)
         unit_table(unit, i);
     }
     for (uint32_t i = 0; i < module->tag_count; i++) {
-        unit_tag(unit, i);
+        unit_tag_symbol(unit, i);
     }
     for (uint32_t i = 0; i < module->data_count; i++) {
         if (module->datas[i].is_used) {
@@ -53,7 +53,7 @@ static void initialize_globals(struct fn *fn)
         }
         LLVMValueRef value = unit_expression(unit, module->globals[i].init);
         if (LLVMIsConstant(value)) {
-            LLVMSetInitializer(unit_global(unit, i), value);
+            LLVMSetInitializer(unit_global_symbol(unit, i), value);
         } else {
             LLVMSetAlignment(LLVMBuildStore(fn->builder, value, unit_global(unit, i)), 8);
         }
@@ -199,7 +199,7 @@ void emit_module(struct unit *unit)
     LLVMValueRef fields[] = {
         unit_i32(unit, WASM_ABI_VERSION),
         unit_i32(unit, module_flags(module)),
-        unit_i32(unit, target_cpu_level(options)),
+        unit_i32(unit, unit->gen->cpu_level),
         unit_i32(unit, export_count),
         module->memory_count > 0 ? unit_memory(unit, 0) : LLVMConstNull(unit->ptr),
         memory_list(unit),

@@ -355,6 +355,8 @@ static void push_extend_add(struct fn *fn, LLVMTypeRef type, bool is_signed)
 
 /* Fused or not, but the same everywhere: llvm.fmuladd is folded fused even when the
  * machine has no such instruction. */
+/* Fused or not is ours to choose, but the choice must hold for the whole program, folded
+ * constants included: so neither is left to LLVM. */
 static void push_multiply_add(struct fn *fn, LLVMTypeRef type, bool is_negated)
 {
     LLVMValueRef c = fn_pop_as(fn, type);
@@ -362,7 +364,7 @@ static void push_multiply_add(struct fn *fn, LLVMTypeRef type, bool is_negated)
     LLVMValueRef a = fn_pop_as(fn, type);
     LLVMValueRef arguments[3] = {is_negated ? LLVMBuildFNeg(fn->builder, a, "") : a, b, c};
 
-    if (target_cpu_level(fn->unit->gen->options) >= CPU_X86_64_V3) {
+    if (fn->unit->gen->cpu_level >= CPU_X86_64_V3) {
         fn_push(fn, unit_call_intrinsic(fn->unit, "llvm.fma", &type, 1, arguments, 3));
         return;
     }

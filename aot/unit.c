@@ -378,7 +378,7 @@ static LLVMValueRef add_import(struct unit *unit, const struct import *import, L
     return out;
 }
 
-LLVMValueRef unit_global(struct unit *unit, uint32_t index)
+LLVMValueRef unit_global_symbol(struct unit *unit, uint32_t index)
 {
     const struct global *global = &unit->module->globals[index];
     LLVMTypeRef type = unit_value_type(unit, global->type);
@@ -398,6 +398,36 @@ LLVMValueRef unit_global(struct unit *unit, uint32_t index)
         unit->globals[index] = out;
     }
     return out;
+}
+
+/*
+ * Two imports may be one and the same thing, but LLVM takes symbols of different names for
+ * different objects. Code therefore reads an import's address from a word whose content
+ * LLVM cannot know.
+ */
+static LLVMValueRef imported_address(struct unit *unit, LLVMValueRef symbol)
+{
+    size_t length;
+    const char *text = LLVMGetValueName2(symbol, &length);
+    char *name = unit_alloc((uint32_t)length + 8, 1);
+
+    snprintf(name, length + 8, "%.*s.at", (int)length, text);
+    LLVMValueRef word = LLVMGetNamedGlobal(unit->llvm, name);
+    if (word == NULL) {
+        word = LLVMAddGlobal(unit->llvm, unit->ptr, name);
+        LLVMSetInitializer(word, symbol);
+        LLVMSetLinkage(word, LLVMInternalLinkage);
+        LLVMSetExternallyInitialized(word, 1);
+    }
+    free(name);
+    return LLVMBuildLoad2(unit->builder, unit->ptr, word, "");
+}
+
+LLVMValueRef unit_global(struct unit *unit, uint32_t index)
+{
+    LLVMValueRef symbol = unit_global_symbol(unit, index);
+
+    return unit->module->globals[index].import != NULL ? imported_address(unit, symbol) : symbol;
 }
 
 LLVMValueRef unit_global_constant(struct unit *unit, uint32_t index)
@@ -536,7 +566,7 @@ LLVMValueRef unit_table(struct unit *unit, uint32_t index)
     return unit->tables[index];
 }
 
-LLVMValueRef unit_tag(struct unit *unit, uint32_t index)
+LLVMValueRef unit_tag_symbol(struct unit *unit, uint32_t index)
 {
     const struct tag *tag = &unit->module->tags[index];
     LLVMValueRef out = unit->tags[index];
@@ -553,6 +583,13 @@ LLVMValueRef unit_tag(struct unit *unit, uint32_t index)
         unit->tags[index] = out;
     }
     return out;
+}
+
+LLVMValueRef unit_tag(struct unit *unit, uint32_t index)
+{
+    LLVMValueRef symbol = unit_tag_symbol(unit, index);
+
+    return unit->module->tags[index].import != NULL ? imported_address(unit, symbol) : symbol;
 }
 
 LLVMValueRef unit_data_blob(struct unit *unit)
