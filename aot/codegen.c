@@ -59,8 +59,7 @@ static void plan_globals(struct codegen *gen)
 static bool segment_fits(const struct codegen *gen, const struct element_segment *segment,
                          uint64_t size)
 {
-    struct reader reader =
-        module_reader(gen->module, segment->where.start, segment->where.end);
+    struct reader reader = module_reader(gen->module, segment->where.start, segment->where.end);
     struct instruction in;
 
     /* Toolchains write one constant; anything more general may wait for instantiation. */

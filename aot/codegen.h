@@ -44,8 +44,8 @@ struct codegen {
     uint32_t unit_count;
     uint32_t cpu_level;
     bool exceptions_travel; /* exnrefs may be stored beyond a frame */
-    bool has_tail_calls; /* functions use a convention that allows them */
-    bool has_scopes;     /* accesses need alias scopes to be told apart */
+    bool has_tail_calls;    /* functions use a convention that allows them */
+    bool has_scopes;        /* accesses need alias scopes to be told apart */
     bool has_line_info;
 };
 

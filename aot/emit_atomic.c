@@ -14,8 +14,7 @@ static LLVMValueRef aligned_address(struct fn *fn, LLVMValueRef index, uint32_t 
     LLVMTypeRef type = LLVMTypeOf(index);
 
     if (bytes > 1) {
-        LLVMValueRef sum =
-            LLVMBuildAdd(builder, index, LLVMConstInt(type, fn->in.offset, 0), "");
+        LLVMValueRef sum = LLVMBuildAdd(builder, index, LLVMConstInt(type, fn->in.offset, 0), "");
         LLVMValueRef low = LLVMBuildAnd(builder, sum, LLVMConstInt(type, bytes - 1, 0), "");
         LLVMValueRef odd = LLVMBuildICmp(builder, LLVMIntNE, low, LLVMConstNull(type), "");
         fn_trap_if(fn, odd, WASM_TRAP_UNALIGNED_ATOMIC);
@@ -99,9 +98,9 @@ static void emit_compare_exchange(struct fn *fn)
 
     LLVMBuildCondBr(builder, fits, exchange, read);
     fn_position(fn, exchange);
-    LLVMValueRef pair = LLVMBuildAtomicCmpXchg(
-        builder, address, low, replacement, LLVMAtomicOrderingSequentiallyConsistent,
-        LLVMAtomicOrderingSequentiallyConsistent, 0);
+    LLVMValueRef pair = LLVMBuildAtomicCmpXchg(builder, address, low, replacement,
+                                               LLVMAtomicOrderingSequentiallyConsistent,
+                                               LLVMAtomicOrderingSequentiallyConsistent, 0);
     LLVMSetVolatile(pair, 1);
     LLVMValueRef exchanged = LLVMBuildExtractValue(builder, pair, 0, "");
     LLVMBuildBr(builder, done);
@@ -180,14 +179,22 @@ bool emit_atomic(struct fn *fn)
     case OP_ATOMIC_FENCE:
         LLVMBuildFence(fn->builder, LLVMAtomicOrderingSequentiallyConsistent, 0, "");
         break;
-    case OP_I32_ATOMIC_LOAD: case OP_I64_ATOMIC_LOAD:
-    case OP_I32_ATOMIC_LOAD8_U: case OP_I32_ATOMIC_LOAD16_U:
-    case OP_I64_ATOMIC_LOAD8_U: case OP_I64_ATOMIC_LOAD16_U: case OP_I64_ATOMIC_LOAD32_U:
+    case OP_I32_ATOMIC_LOAD:
+    case OP_I64_ATOMIC_LOAD:
+    case OP_I32_ATOMIC_LOAD8_U:
+    case OP_I32_ATOMIC_LOAD16_U:
+    case OP_I64_ATOMIC_LOAD8_U:
+    case OP_I64_ATOMIC_LOAD16_U:
+    case OP_I64_ATOMIC_LOAD32_U:
         push_wide(fn, load_ordered(fn, aligned_address(fn, fn_pop(fn), access_bytes(fn))));
         break;
-    case OP_I32_ATOMIC_STORE: case OP_I64_ATOMIC_STORE:
-    case OP_I32_ATOMIC_STORE8: case OP_I32_ATOMIC_STORE16:
-    case OP_I64_ATOMIC_STORE8: case OP_I64_ATOMIC_STORE16: case OP_I64_ATOMIC_STORE32:
+    case OP_I32_ATOMIC_STORE:
+    case OP_I64_ATOMIC_STORE:
+    case OP_I32_ATOMIC_STORE8:
+    case OP_I32_ATOMIC_STORE16:
+    case OP_I64_ATOMIC_STORE8:
+    case OP_I64_ATOMIC_STORE16:
+    case OP_I64_ATOMIC_STORE32:
         emit_atomic_store(fn);
         break;
     default:

@@ -24,8 +24,7 @@ static void push_results(struct fn *fn, const struct defined_type *type, LLVMVal
         LLVMValueRef value = call;
         if (slots != NULL) {
             LLVMValueRef at = unit_i64(fn->unit, i);
-            LLVMValueRef slot =
-                LLVMBuildGEP2(fn->builder, fn->unit->value_slot, slots, &at, 1, "");
+            LLVMValueRef slot = LLVMBuildGEP2(fn->builder, fn->unit->value_slot, slots, &at, 1, "");
             value = LLVMBuildLoad2(fn->builder, result, slot, "");
             LLVMSetAlignment(value, 8);
         } else if (type->result_count > 1) {
@@ -85,8 +84,8 @@ static void emit_direct_call(struct fn *fn)
 {
     const struct function *callee = &fn->module->functions[fn->in.index];
 
-    emit_call_code(fn, unit_function(fn->unit, fn->in.index), callee->type,
-                   callee->import != NULL, callee_may_throw(fn, fn->in.index));
+    emit_call_code(fn, unit_function(fn->unit, fn->in.index), callee->type, callee->import != NULL,
+                   callee_may_throw(fn, fn->in.index));
 }
 
 static LLVMValueRef pair_field(struct fn *fn, LLVMValueRef pair, unsigned field, LLVMTypeRef type)
@@ -104,11 +103,10 @@ static LLVMValueRef code_in_constant_table(struct fn *fn, LLVMValueRef index)
 {
     struct unit *unit = fn->unit;
     LLVMValueRef table = unit_table(unit, fn->in.index2);
-    LLVMValueRef pair =
-        LLVMBuildGEP2(fn->builder, unit->function_pair, table, &index, 1, "");
+    LLVMValueRef pair = LLVMBuildGEP2(fn->builder, unit->function_pair, table, &index, 1, "");
     LLVMValueRef type = pair_field(fn, pair, 1, unit->i64);
-    LLVMValueRef match = LLVMBuildICmp(fn->builder, LLVMIntEQ, type,
-                                       unit_type_symbol(unit, fn->in.index), "");
+    LLVMValueRef match =
+        LLVMBuildICmp(fn->builder, LLVMIntEQ, type, unit_type_symbol(unit, fn->in.index), "");
     LLVMBasicBlockRef wrong = fn_block(fn);
     LLVMBasicBlockRef right = fn_block(fn);
 
@@ -131,8 +129,8 @@ static LLVMValueRef code_in_dynamic_table(struct fn *fn, LLVMValueRef index)
     unit_tag_access(unit, pair, SCOPE_TABLE);
     fn_trap_if(fn, LLVMBuildIsNull(fn->builder, pair, ""), WASM_TRAP_UNINITIALIZED_ELEMENT);
     LLVMValueRef type = pair_field(fn, pair, 1, unit->i64);
-    LLVMValueRef differs = LLVMBuildICmp(fn->builder, LLVMIntNE, type,
-                                         unit_type_symbol(unit, fn->in.index), "");
+    LLVMValueRef differs =
+        LLVMBuildICmp(fn->builder, LLVMIntNE, type, unit_type_symbol(unit, fn->in.index), "");
     fn_trap_if(fn, differs, WASM_TRAP_INDIRECT_CALL_TYPE);
     return pair_field(fn, pair, 0, unit->ptr);
 }

@@ -26,8 +26,8 @@ struct control *control_push(struct fn *fn, enum control_kind kind)
 {
     struct control *control = &fn->controls[fn->control_count++];
 
-    *control = (struct control){
-        .kind = kind, .stack_base = fn->stack_count, .phi_base = fn->phi_count};
+    *control =
+        (struct control){.kind = kind, .stack_base = fn->stack_count, .phi_base = fn->phi_count};
     return control;
 }
 
@@ -121,8 +121,7 @@ void emit_return(struct fn *fn)
             LLVMGetParam(fn->llvm, fn->module->types[fn->function->type].param_count);
         for (uint32_t i = 0; i < count; i++) {
             LLVMValueRef at = unit_i64(fn->unit, i);
-            LLVMValueRef slot =
-                LLVMBuildGEP2(fn->builder, fn->unit->value_slot, slots, &at, 1, "");
+            LLVMValueRef slot = LLVMBuildGEP2(fn->builder, fn->unit->value_slot, slots, &at, 1, "");
             LLVMSetAlignment(LLVMBuildStore(fn->builder, values[i], slot), 8);
         }
         LLVMBuildRetVoid(fn->builder);
@@ -195,9 +194,8 @@ static void emit_br_table(struct fn *fn)
     } else {
         control_feed(fn, control);
     }
-    LLVMValueRef chosen =
-        LLVMBuildSwitch(fn->builder, selector, leave != NULL ? leave : control->label,
-                        fn->in.list_count);
+    LLVMValueRef chosen = LLVMBuildSwitch(
+        fn->builder, selector, leave != NULL ? leave : control->label, fn->in.list_count);
     for (uint32_t i = 0; i < fn->in.list_count; i++) {
         uint32_t depth = list_next_label(&list);
         control = control_at(fn, depth);

@@ -42,9 +42,8 @@ static void push_truncate(struct fn *fn, LLVMTypeRef to, bool is_signed)
     LLVMValueRef nan = LLVMBuildFCmp(builder, LLVMRealUNO, value, value, "");
 
     fn_trap_if(fn, nan, WASM_TRAP_INVALID_CONVERSION);
-    LLVMValueRef low =
-        LLVMBuildFCmp(builder, range.above_is_allowed ? LLVMRealOLT : LLVMRealOLE, value,
-                      LLVMConstReal(from, range.above), "");
+    LLVMValueRef low = LLVMBuildFCmp(builder, range.above_is_allowed ? LLVMRealOLT : LLVMRealOLE,
+                                     value, LLVMConstReal(from, range.above), "");
     LLVMValueRef high =
         LLVMBuildFCmp(builder, LLVMRealOGE, value, LLVMConstReal(from, range.below), "");
     fn_trap_if(fn, LLVMBuildOr(builder, low, high, ""), WASM_TRAP_INTEGER_OVERFLOW);
@@ -92,15 +91,40 @@ static bool emit_truncation(struct fn *fn)
     LLVMTypeRef i64 = fn->unit->i64;
 
     switch ((unsigned)fn->in.opcode) {
-    case OP_I32_TRUNC_F32_S: case OP_I32_TRUNC_F64_S: push_truncate(fn, i32, true); break;
-    case OP_I32_TRUNC_F32_U: case OP_I32_TRUNC_F64_U: push_truncate(fn, i32, false); break;
-    case OP_I64_TRUNC_F32_S: case OP_I64_TRUNC_F64_S: push_truncate(fn, i64, true); break;
-    case OP_I64_TRUNC_F32_U: case OP_I64_TRUNC_F64_U: push_truncate(fn, i64, false); break;
-    case OP_I32_TRUNC_SAT_F32_S: case OP_I32_TRUNC_SAT_F64_S: push_saturate(fn, i32, true); break;
-    case OP_I32_TRUNC_SAT_F32_U: case OP_I32_TRUNC_SAT_F64_U: push_saturate(fn, i32, false); break;
-    case OP_I64_TRUNC_SAT_F32_S: case OP_I64_TRUNC_SAT_F64_S: push_saturate(fn, i64, true); break;
-    case OP_I64_TRUNC_SAT_F32_U: case OP_I64_TRUNC_SAT_F64_U: push_saturate(fn, i64, false); break;
-    default: return false;
+    case OP_I32_TRUNC_F32_S:
+    case OP_I32_TRUNC_F64_S:
+        push_truncate(fn, i32, true);
+        break;
+    case OP_I32_TRUNC_F32_U:
+    case OP_I32_TRUNC_F64_U:
+        push_truncate(fn, i32, false);
+        break;
+    case OP_I64_TRUNC_F32_S:
+    case OP_I64_TRUNC_F64_S:
+        push_truncate(fn, i64, true);
+        break;
+    case OP_I64_TRUNC_F32_U:
+    case OP_I64_TRUNC_F64_U:
+        push_truncate(fn, i64, false);
+        break;
+    case OP_I32_TRUNC_SAT_F32_S:
+    case OP_I32_TRUNC_SAT_F64_S:
+        push_saturate(fn, i32, true);
+        break;
+    case OP_I32_TRUNC_SAT_F32_U:
+    case OP_I32_TRUNC_SAT_F64_U:
+        push_saturate(fn, i32, false);
+        break;
+    case OP_I64_TRUNC_SAT_F32_S:
+    case OP_I64_TRUNC_SAT_F64_S:
+        push_saturate(fn, i64, true);
+        break;
+    case OP_I64_TRUNC_SAT_F32_U:
+    case OP_I64_TRUNC_SAT_F64_U:
+        push_saturate(fn, i64, false);
+        break;
+    default:
+        return false;
     }
     return true;
 }
@@ -113,27 +137,62 @@ bool emit_convert(struct fn *fn)
         return true;
     }
     switch ((unsigned)fn->in.opcode) {
-    case OP_I32_WRAP_I64: push_cast(fn, LLVMTrunc, unit->i32); break;
-    case OP_I64_EXTEND_I32_S: push_cast(fn, LLVMSExt, unit->i64); break;
-    case OP_I64_EXTEND_I32_U: push_cast(fn, LLVMZExt, unit->i64); break;
-    case OP_F32_CONVERT_I32_S: case OP_F32_CONVERT_I64_S:
-        push_cast(fn, LLVMSIToFP, unit->f32); break;
-    case OP_F32_CONVERT_I32_U: case OP_F32_CONVERT_I64_U:
-        push_cast(fn, LLVMUIToFP, unit->f32); break;
-    case OP_F64_CONVERT_I32_S: case OP_F64_CONVERT_I64_S:
-        push_cast(fn, LLVMSIToFP, unit->f64); break;
-    case OP_F64_CONVERT_I32_U: case OP_F64_CONVERT_I64_U:
-        push_cast(fn, LLVMUIToFP, unit->f64); break;
-    case OP_F32_DEMOTE_F64: push_float_cast(fn, LLVMFPTrunc, LLVMFPExt, unit->f32); break;
-    case OP_F64_PROMOTE_F32: push_float_cast(fn, LLVMFPExt, LLVMFPTrunc, unit->f64); break;
-    case OP_I32_REINTERPRET_F32: push_cast(fn, LLVMBitCast, unit->i32); break;
-    case OP_I64_REINTERPRET_F64: push_cast(fn, LLVMBitCast, unit->i64); break;
-    case OP_F32_REINTERPRET_I32: push_cast(fn, LLVMBitCast, unit->f32); break;
-    case OP_F64_REINTERPRET_I64: push_cast(fn, LLVMBitCast, unit->f64); break;
-    case OP_I32_EXTEND8_S: case OP_I64_EXTEND8_S: push_extend(fn, unit->i8); break;
-    case OP_I32_EXTEND16_S: case OP_I64_EXTEND16_S: push_extend(fn, unit->i16); break;
-    case OP_I64_EXTEND32_S: push_extend(fn, unit->i32); break;
-    default: return false;
+    case OP_I32_WRAP_I64:
+        push_cast(fn, LLVMTrunc, unit->i32);
+        break;
+    case OP_I64_EXTEND_I32_S:
+        push_cast(fn, LLVMSExt, unit->i64);
+        break;
+    case OP_I64_EXTEND_I32_U:
+        push_cast(fn, LLVMZExt, unit->i64);
+        break;
+    case OP_F32_CONVERT_I32_S:
+    case OP_F32_CONVERT_I64_S:
+        push_cast(fn, LLVMSIToFP, unit->f32);
+        break;
+    case OP_F32_CONVERT_I32_U:
+    case OP_F32_CONVERT_I64_U:
+        push_cast(fn, LLVMUIToFP, unit->f32);
+        break;
+    case OP_F64_CONVERT_I32_S:
+    case OP_F64_CONVERT_I64_S:
+        push_cast(fn, LLVMSIToFP, unit->f64);
+        break;
+    case OP_F64_CONVERT_I32_U:
+    case OP_F64_CONVERT_I64_U:
+        push_cast(fn, LLVMUIToFP, unit->f64);
+        break;
+    case OP_F32_DEMOTE_F64:
+        push_float_cast(fn, LLVMFPTrunc, LLVMFPExt, unit->f32);
+        break;
+    case OP_F64_PROMOTE_F32:
+        push_float_cast(fn, LLVMFPExt, LLVMFPTrunc, unit->f64);
+        break;
+    case OP_I32_REINTERPRET_F32:
+        push_cast(fn, LLVMBitCast, unit->i32);
+        break;
+    case OP_I64_REINTERPRET_F64:
+        push_cast(fn, LLVMBitCast, unit->i64);
+        break;
+    case OP_F32_REINTERPRET_I32:
+        push_cast(fn, LLVMBitCast, unit->f32);
+        break;
+    case OP_F64_REINTERPRET_I64:
+        push_cast(fn, LLVMBitCast, unit->f64);
+        break;
+    case OP_I32_EXTEND8_S:
+    case OP_I64_EXTEND8_S:
+        push_extend(fn, unit->i8);
+        break;
+    case OP_I32_EXTEND16_S:
+    case OP_I64_EXTEND16_S:
+        push_extend(fn, unit->i16);
+        break;
+    case OP_I64_EXTEND32_S:
+        push_extend(fn, unit->i32);
+        break;
+    default:
+        return false;
     }
     return true;
 }

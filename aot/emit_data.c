@@ -64,8 +64,7 @@ static void copy_rows(struct fn *fn, uint32_t memory, const uint64_t *words, uin
     LLVMBasicBlockRef blocks[2] = {before, LLVMGetInsertBlock(builder)};
     LLVMAddIncoming(row, values, blocks, 2);
     LLVMBasicBlockRef done = fn_block(fn);
-    LLVMValueRef more =
-        LLVMBuildICmp(builder, LLVMIntULT, next, unit_i64(unit, row_count), "");
+    LLVMValueRef more = LLVMBuildICmp(builder, LLVMIntULT, next, unit_i64(unit, row_count), "");
     LLVMBuildCondBr(builder, more, loop, done);
     fn_position(fn, done);
 }
@@ -100,10 +99,8 @@ void emit_data_initialization(struct fn *fn)
             row[2] = data->length;
             row_memory = data->memory;
         } else {
-            copy_segment(fn, data->memory,
-                         LLVMBuildZExt(fn->builder, where, unit->i64, ""),
-                         unit_i64(unit, unit->gen->data_offsets[i]),
-                         unit_i64(unit, data->length));
+            copy_segment(fn, data->memory, LLVMBuildZExt(fn->builder, where, unit->i64, ""),
+                         unit_i64(unit, unit->gen->data_offsets[i]), unit_i64(unit, data->length));
         }
     }
     if (row_count > 0) {
@@ -137,16 +134,14 @@ void emit_element_initialization(struct fn *fn)
     for (uint32_t i = 0; i < module->element_count; i++) {
         const struct element_segment *element = &module->elements[i];
         bool is_active = element->mode == SEGMENT_ACTIVE;
-        bool is_constant =
-            is_active && unit->gen->table_forms[element->table] == TABLE_CONSTANT;
+        bool is_constant = is_active && unit->gen->table_forms[element->table] == TABLE_CONSTANT;
         if (!is_constant && element->mode != SEGMENT_DECLARATIVE) {
             fill_item_values(fn, i);
         }
         if (is_active && !is_constant) {
             LLVMValueRef where = unit_expression(unit, element->where);
-            emit_table_init(fn, i, element->table,
-                            LLVMBuildZExt(fn->builder, where, unit->i64, ""), unit_i64(unit, 0),
-                            unit_i64(unit, element->item_count));
+            emit_table_init(fn, i, element->table, LLVMBuildZExt(fn->builder, where, unit->i64, ""),
+                            unit_i64(unit, 0), unit_i64(unit, element->item_count));
             LLVMBuildStore(fn->builder, unit_i64(unit, 0), unit_element_size(unit, i));
         }
     }

@@ -94,8 +94,8 @@ static LLVMBasicBlockRef unwind_target(struct fn *fn, uint32_t depth)
 
 static LLVMValueRef is_pending(struct fn *fn)
 {
-    LLVMValueRef exception = LLVMBuildLoad2(fn->builder, fn->unit->ptr,
-                                            unit_exception_pending(fn->unit), "");
+    LLVMValueRef exception =
+        LLVMBuildLoad2(fn->builder, fn->unit->ptr, unit_exception_pending(fn->unit), "");
 
     return LLVMBuildIsNotNull(fn->builder, exception, "");
 }
@@ -132,8 +132,8 @@ static void emit_throw(struct fn *fn)
     struct unit *unit = fn->unit;
     LLVMValueRef function = unit_exception_new(unit);
     LLVMValueRef tag = unit_tag(unit, fn->in.index);
-    LLVMValueRef exception = LLVMBuildCall2(
-        fn->builder, LLVMGlobalGetValueType(function), function, &tag, 1, "");
+    LLVMValueRef exception =
+        LLVMBuildCall2(fn->builder, LLVMGlobalGetValueType(function), function, &tag, 1, "");
 
     for (uint32_t i = type->param_count; i-- > 0;) {
         LLVMValueRef word = exception_word(fn, exception, EXCEPTION_HEADER_WORDS + 2 * i);

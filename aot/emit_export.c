@@ -141,15 +141,14 @@ static LLVMValueRef emit_invoke(struct unit *unit, uint32_t index)
     if (out != NULL) {
         return out;
     }
-    out = LLVMAddFunction(unit->llvm, name,
-                          LLVMFunctionType(unit->void_type, params, 2, 0));
+    out = LLVMAddFunction(unit->llvm, name, LLVMFunctionType(unit->void_type, params, 2, 0));
     unit_set_attributes(unit, out);
     LLVMSetLinkage(out, LLVMInternalLinkage);
     begin_wrapper(&fn, unit, out, index);
     for (uint32_t i = 0; i < type->param_count; i++) {
         LLVMValueRef address = slot_address(&fn, LLVMGetParam(out, 0), i);
-        LLVMValueRef value = LLVMBuildLoad2(
-            fn.builder, unit_value_type(unit, type->params[i]), address, "");
+        LLVMValueRef value =
+            LLVMBuildLoad2(fn.builder, unit_value_type(unit, type->params[i]), address, "");
         LLVMSetAlignment(value, 8);
         fn_push(&fn, value);
     }

@@ -29,7 +29,7 @@ static LLVMValueRef memory_field(struct fn *fn, uint32_t memory, unsigned field)
 }
 
 /* The fields of struct wasm_memory used here, counted in eight bytes. */
-#define MEMORY_FIELD_BASE 0u
+#define MEMORY_FIELD_BASE       0u
 #define MEMORY_FIELD_SIZE_BYTES 1u
 
 static LLVMValueRef byte_address(struct fn *fn, LLVMValueRef base, LLVMValueRef offset)
@@ -39,8 +39,8 @@ static LLVMValueRef byte_address(struct fn *fn, LLVMValueRef base, LLVMValueRef 
 
 LLVMValueRef emit_memory_pointer(struct fn *fn, uint32_t memory, LLVMValueRef start)
 {
-    LLVMValueRef base = memory == 0 ? unit_memory_zero(fn->unit)
-                                    : memory_field(fn, memory, MEMORY_FIELD_BASE);
+    LLVMValueRef base =
+        memory == 0 ? unit_memory_zero(fn->unit) : memory_field(fn, memory, MEMORY_FIELD_BASE);
 
     return byte_address(fn, base, start);
 }
@@ -64,9 +64,8 @@ static LLVMValueRef guarded_offset(struct fn *fn, LLVMValueRef index, uint64_t o
     }
     LLVMValueRef addend = offset < ADDRESS_DIRECT_BYTES ? unit_i64(fn->unit, offset)
                                                         : unit_opaque_i64(fn->unit, offset);
-    return offset < ADDRESS_DIRECT_BYTES
-               ? LLVMBuildNUWAdd(fn->builder, start, addend, "")
-               : LLVMBuildAdd(fn->builder, start, addend, "");
+    return offset < ADDRESS_DIRECT_BYTES ? LLVMBuildNUWAdd(fn->builder, start, addend, "")
+                                         : LLVMBuildAdd(fn->builder, start, addend, "");
 }
 
 /* index + offset + bytes must neither wrap nor pass the end. */
@@ -198,8 +197,8 @@ static void emit_memory_fill(struct fn *fn)
     LLVMValueRef start = widen(fn, fn_pop(fn));
 
     emit_memory_bounds(fn, fn->in.memory, start, count);
-    LLVMValueRef fill = LLVMBuildMemSet(
-        fn->builder, emit_memory_pointer(fn, fn->in.memory, start), byte, count, 1);
+    LLVMValueRef fill =
+        LLVMBuildMemSet(fn->builder, emit_memory_pointer(fn, fn->in.memory, start), byte, count, 1);
     unit_tag_access(fn->unit, fill, SCOPE_MEMORY);
 }
 
@@ -213,9 +212,8 @@ static void emit_memory_copy(struct fn *fn)
 
     emit_memory_bounds(fn, from, source, count);
     emit_memory_bounds(fn, to, destination, count);
-    LLVMValueRef copy =
-        LLVMBuildMemMove(fn->builder, emit_memory_pointer(fn, to, destination), 1,
-                         emit_memory_pointer(fn, from, source), 1, count);
+    LLVMValueRef copy = LLVMBuildMemMove(fn->builder, emit_memory_pointer(fn, to, destination), 1,
+                                         emit_memory_pointer(fn, from, source), 1, count);
     unit_tag_access(fn->unit, copy, SCOPE_MEMORY);
 }
 
@@ -226,15 +224,14 @@ static void emit_memory_init(struct fn *fn)
     LLVMValueRef count = widen(fn, fn_pop(fn));
     LLVMValueRef source = widen(fn, fn_pop(fn));
     LLVMValueRef destination = widen(fn, fn_pop(fn));
-    LLVMValueRef size =
-        LLVMBuildLoad2(builder, unit->i64, unit_data_size(unit, fn->in.index), "");
+    LLVMValueRef size = LLVMBuildLoad2(builder, unit->i64, unit_data_size(unit, fn->in.index), "");
 
     /* Both numbers are zero-extended 32-bit values: the sum cannot wrap. */
     LLVMValueRef end = LLVMBuildAdd(builder, source, count, "");
     fn_trap_if(fn, LLVMBuildICmp(builder, LLVMIntUGT, end, size, ""), WASM_TRAP_MEMORY_BOUNDS);
     emit_memory_bounds(fn, fn->in.memory, destination, count);
-    source = LLVMBuildAdd(builder, source,
-                          unit_i64(unit, unit->gen->data_offsets[fn->in.index]), "");
+    source =
+        LLVMBuildAdd(builder, source, unit_i64(unit, unit->gen->data_offsets[fn->in.index]), "");
     LLVMBuildMemCpy(builder, emit_memory_pointer(fn, fn->in.memory, destination), 1,
                     byte_address(fn, unit_data_blob(unit), source), 1, count);
 }
@@ -242,18 +239,29 @@ static void emit_memory_init(struct fn *fn)
 static bool emit_bulk(struct fn *fn)
 {
     switch ((unsigned)fn->in.opcode) {
-    case OP_MEMORY_SIZE: emit_memory_size(fn); break;
-    case OP_MEMORY_GROW: emit_memory_grow(fn); break;
-    case OP_MEMORY_FILL: emit_memory_fill(fn); break;
-    case OP_MEMORY_COPY: emit_memory_copy(fn); break;
-    case OP_MEMORY_INIT: emit_memory_init(fn); break;
+    case OP_MEMORY_SIZE:
+        emit_memory_size(fn);
+        break;
+    case OP_MEMORY_GROW:
+        emit_memory_grow(fn);
+        break;
+    case OP_MEMORY_FILL:
+        emit_memory_fill(fn);
+        break;
+    case OP_MEMORY_COPY:
+        emit_memory_copy(fn);
+        break;
+    case OP_MEMORY_INIT:
+        emit_memory_init(fn);
+        break;
     case OP_DATA_DROP:
         if (fn->module->datas[fn->in.index].is_used) {
             LLVMBuildStore(fn->builder, unit_i64(fn->unit, 0),
                            unit_data_size(fn->unit, fn->in.index));
         }
         break;
-    default: return false;
+    default:
+        return false;
     }
     return true;
 }
@@ -263,26 +271,67 @@ bool emit_memory(struct fn *fn)
     const struct unit *unit = fn->unit;
 
     switch ((unsigned)fn->in.opcode) {
-    case OP_I32_LOAD: push_load(fn, unit->i32); break;
-    case OP_I64_LOAD: push_load(fn, unit->i64); break;
-    case OP_F32_LOAD: push_load(fn, unit->f32); break;
-    case OP_F64_LOAD: push_load(fn, unit->f64); break;
-    case OP_I32_LOAD8_S: push_load_signed(fn, unit->i8, unit->i32); break;
-    case OP_I32_LOAD8_U: push_load_unsigned(fn, unit->i8, unit->i32); break;
-    case OP_I32_LOAD16_S: push_load_signed(fn, unit->i16, unit->i32); break;
-    case OP_I32_LOAD16_U: push_load_unsigned(fn, unit->i16, unit->i32); break;
-    case OP_I64_LOAD8_S: push_load_signed(fn, unit->i8, unit->i64); break;
-    case OP_I64_LOAD8_U: push_load_unsigned(fn, unit->i8, unit->i64); break;
-    case OP_I64_LOAD16_S: push_load_signed(fn, unit->i16, unit->i64); break;
-    case OP_I64_LOAD16_U: push_load_unsigned(fn, unit->i16, unit->i64); break;
-    case OP_I64_LOAD32_S: push_load_signed(fn, unit->i32, unit->i64); break;
-    case OP_I64_LOAD32_U: push_load_unsigned(fn, unit->i32, unit->i64); break;
-    case OP_I32_STORE: case OP_I64_STORE: case OP_F32_STORE: case OP_F64_STORE:
-        emit_store(fn, NULL); break;
-    case OP_I32_STORE8: case OP_I64_STORE8: emit_store(fn, unit->i8); break;
-    case OP_I32_STORE16: case OP_I64_STORE16: emit_store(fn, unit->i16); break;
-    case OP_I64_STORE32: emit_store(fn, unit->i32); break;
-    default: return emit_bulk(fn);
+    case OP_I32_LOAD:
+        push_load(fn, unit->i32);
+        break;
+    case OP_I64_LOAD:
+        push_load(fn, unit->i64);
+        break;
+    case OP_F32_LOAD:
+        push_load(fn, unit->f32);
+        break;
+    case OP_F64_LOAD:
+        push_load(fn, unit->f64);
+        break;
+    case OP_I32_LOAD8_S:
+        push_load_signed(fn, unit->i8, unit->i32);
+        break;
+    case OP_I32_LOAD8_U:
+        push_load_unsigned(fn, unit->i8, unit->i32);
+        break;
+    case OP_I32_LOAD16_S:
+        push_load_signed(fn, unit->i16, unit->i32);
+        break;
+    case OP_I32_LOAD16_U:
+        push_load_unsigned(fn, unit->i16, unit->i32);
+        break;
+    case OP_I64_LOAD8_S:
+        push_load_signed(fn, unit->i8, unit->i64);
+        break;
+    case OP_I64_LOAD8_U:
+        push_load_unsigned(fn, unit->i8, unit->i64);
+        break;
+    case OP_I64_LOAD16_S:
+        push_load_signed(fn, unit->i16, unit->i64);
+        break;
+    case OP_I64_LOAD16_U:
+        push_load_unsigned(fn, unit->i16, unit->i64);
+        break;
+    case OP_I64_LOAD32_S:
+        push_load_signed(fn, unit->i32, unit->i64);
+        break;
+    case OP_I64_LOAD32_U:
+        push_load_unsigned(fn, unit->i32, unit->i64);
+        break;
+    case OP_I32_STORE:
+    case OP_I64_STORE:
+    case OP_F32_STORE:
+    case OP_F64_STORE:
+        emit_store(fn, NULL);
+        break;
+    case OP_I32_STORE8:
+    case OP_I64_STORE8:
+        emit_store(fn, unit->i8);
+        break;
+    case OP_I32_STORE16:
+    case OP_I64_STORE16:
+        emit_store(fn, unit->i16);
+        break;
+    case OP_I64_STORE32:
+        emit_store(fn, unit->i32);
+        break;
+    default:
+        return emit_bulk(fn);
     }
     return true;
 }

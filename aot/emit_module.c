@@ -74,9 +74,8 @@ static void initialize_tables(struct fn *fn)
         }
         LLVMValueRef count = unit_i64(unit, table->limits.minimum);
         LLVMValueRef arguments[2] = {unit_table(unit, i), count};
-        LLVMValueRef old =
-            LLVMBuildCall2(fn->builder, type, unit_runtime(unit, "wasm_rt_table_grow", type),
-                           arguments, 2, "");
+        LLVMValueRef old = LLVMBuildCall2(
+            fn->builder, type, unit_runtime(unit, "wasm_rt_table_grow", type), arguments, 2, "");
         LLVMValueRef failed =
             LLVMBuildICmp(fn->builder, LLVMIntEQ, old, unit_i64(unit, UINT64_MAX), "");
         fn_trap_if(fn, failed, WASM_TRAP_TABLE_BOUNDS);
@@ -109,7 +108,8 @@ static LLVMValueRef emit_instantiate(struct unit *unit)
     emit_data_initialization(&fn);
     if (unit->module->has_start) {
         uint32_t start = unit->module->start_function;
-        LLVMValueRef call = LLVMBuildCall2(fn.builder, type, unit_function(unit, start), NULL, 0, "");
+        LLVMValueRef call =
+            LLVMBuildCall2(fn.builder, type, unit_function(unit, start), NULL, 0, "");
         LLVMSetInstructionCallConv(call, LLVMGetFunctionCallConv(unit_function(unit, start)));
         emit_uncaught_check(&fn);
     }
@@ -209,8 +209,8 @@ void emit_module(struct unit *unit)
         emit_entry(unit, "_initialize"),
         exports,
     };
-    LLVMValueRef initial = LLVMConstStructInContext(
-        unit->context, fields, sizeof(fields) / sizeof(fields[0]), 0);
+    LLVMValueRef initial =
+        LLVMConstStructInContext(unit->context, fields, sizeof(fields) / sizeof(fields[0]), 0);
     snprintf(name, sizeof(name), "%swasm_module", options->symbol_prefix);
     LLVMValueRef global = LLVMAddGlobal(unit->llvm, LLVMTypeOf(initial), name);
     LLVMSetInitializer(global, initial);

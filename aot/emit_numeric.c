@@ -71,8 +71,7 @@ static void push_float_compare(struct fn *fn, LLVMRealPredicate predicate)
 static void push_eqz(struct fn *fn)
 {
     LLVMValueRef a = fn_pop(fn);
-    LLVMValueRef bit =
-        LLVMBuildICmp(fn->builder, LLVMIntEQ, a, LLVMConstNull(LLVMTypeOf(a)), "");
+    LLVMValueRef bit = LLVMBuildICmp(fn->builder, LLVMIntEQ, a, LLVMConstNull(LLVMTypeOf(a)), "");
 
     fn_push(fn, LLVMBuildZExt(fn->builder, bit, fn->unit->i32, ""));
 }
@@ -135,15 +134,13 @@ static void push_divide(struct fn *fn, LLVMOpcode opcode)
     LLVMValueRef b = fn_pop(fn);
     LLVMValueRef a = fn_pop(fn);
     LLVMTypeRef type = LLVMTypeOf(a);
-    LLVMValueRef zero =
-        LLVMBuildICmp(fn->builder, LLVMIntEQ, b, LLVMConstNull(type), "");
+    LLVMValueRef zero = LLVMBuildICmp(fn->builder, LLVMIntEQ, b, LLVMConstNull(type), "");
 
     fn_trap_if(fn, zero, WASM_TRAP_DIVIDE_BY_ZERO);
     if (opcode == LLVMSDiv) {
         LLVMValueRef minus_one =
             LLVMBuildICmp(fn->builder, LLVMIntEQ, b, LLVMConstAllOnes(type), "");
-        LLVMValueRef lowest =
-            LLVMBuildICmp(fn->builder, LLVMIntEQ, a, smallest(type), "");
+        LLVMValueRef lowest = LLVMBuildICmp(fn->builder, LLVMIntEQ, a, smallest(type), "");
         LLVMValueRef both = LLVMBuildAnd(fn->builder, minus_one, lowest, "");
         fn_trap_if(fn, both, WASM_TRAP_INTEGER_OVERFLOW);
     }
@@ -182,9 +179,8 @@ static LLVMValueRef emit_extremum(struct fn *fn, LLVMValueRef a, LLVMValueRef b,
         LLVMBuildSelect(builder, LLVMBuildFCmp(builder, predicate, a, b, ""), a, b, "");
     LLVMValueRef second =
         LLVMBuildSelect(builder, LLVMBuildFCmp(builder, predicate, b, a, ""), b, a, "");
-    LLVMValueRef joined =
-        LLVMBuildBinOp(builder, join, LLVMBuildBitCast(builder, first, bits, ""),
-                       LLVMBuildBitCast(builder, second, bits, ""), "");
+    LLVMValueRef joined = LLVMBuildBinOp(builder, join, LLVMBuildBitCast(builder, first, bits, ""),
+                                         LLVMBuildBitCast(builder, second, bits, ""), "");
     LLVMValueRef unordered = LLVMBuildFCmp(builder, LLVMRealUNO, a, b, "");
     LLVMValueRef sum = LLVMBuildFAdd(builder, a, b, "");
 
@@ -218,24 +214,76 @@ static void push_unary(struct fn *fn, const char *intrinsic)
 static bool emit_compare(struct fn *fn)
 {
     switch ((unsigned)fn->in.opcode) {
-    case OP_I32_EQZ: case OP_I64_EQZ: push_eqz(fn); break;
-    case OP_I32_EQ: case OP_I64_EQ: push_integer_compare(fn, LLVMIntEQ); break;
-    case OP_I32_NE: case OP_I64_NE: push_integer_compare(fn, LLVMIntNE); break;
-    case OP_I32_LT_S: case OP_I64_LT_S: push_integer_compare(fn, LLVMIntSLT); break;
-    case OP_I32_LT_U: case OP_I64_LT_U: push_integer_compare(fn, LLVMIntULT); break;
-    case OP_I32_GT_S: case OP_I64_GT_S: push_integer_compare(fn, LLVMIntSGT); break;
-    case OP_I32_GT_U: case OP_I64_GT_U: push_integer_compare(fn, LLVMIntUGT); break;
-    case OP_I32_LE_S: case OP_I64_LE_S: push_integer_compare(fn, LLVMIntSLE); break;
-    case OP_I32_LE_U: case OP_I64_LE_U: push_integer_compare(fn, LLVMIntULE); break;
-    case OP_I32_GE_S: case OP_I64_GE_S: push_integer_compare(fn, LLVMIntSGE); break;
-    case OP_I32_GE_U: case OP_I64_GE_U: push_integer_compare(fn, LLVMIntUGE); break;
-    case OP_F32_EQ: case OP_F64_EQ: push_float_compare(fn, LLVMRealOEQ); break;
-    case OP_F32_NE: case OP_F64_NE: push_float_compare(fn, LLVMRealUNE); break;
-    case OP_F32_LT: case OP_F64_LT: push_float_compare(fn, LLVMRealOLT); break;
-    case OP_F32_GT: case OP_F64_GT: push_float_compare(fn, LLVMRealOGT); break;
-    case OP_F32_LE: case OP_F64_LE: push_float_compare(fn, LLVMRealOLE); break;
-    case OP_F32_GE: case OP_F64_GE: push_float_compare(fn, LLVMRealOGE); break;
-    default: return false;
+    case OP_I32_EQZ:
+    case OP_I64_EQZ:
+        push_eqz(fn);
+        break;
+    case OP_I32_EQ:
+    case OP_I64_EQ:
+        push_integer_compare(fn, LLVMIntEQ);
+        break;
+    case OP_I32_NE:
+    case OP_I64_NE:
+        push_integer_compare(fn, LLVMIntNE);
+        break;
+    case OP_I32_LT_S:
+    case OP_I64_LT_S:
+        push_integer_compare(fn, LLVMIntSLT);
+        break;
+    case OP_I32_LT_U:
+    case OP_I64_LT_U:
+        push_integer_compare(fn, LLVMIntULT);
+        break;
+    case OP_I32_GT_S:
+    case OP_I64_GT_S:
+        push_integer_compare(fn, LLVMIntSGT);
+        break;
+    case OP_I32_GT_U:
+    case OP_I64_GT_U:
+        push_integer_compare(fn, LLVMIntUGT);
+        break;
+    case OP_I32_LE_S:
+    case OP_I64_LE_S:
+        push_integer_compare(fn, LLVMIntSLE);
+        break;
+    case OP_I32_LE_U:
+    case OP_I64_LE_U:
+        push_integer_compare(fn, LLVMIntULE);
+        break;
+    case OP_I32_GE_S:
+    case OP_I64_GE_S:
+        push_integer_compare(fn, LLVMIntSGE);
+        break;
+    case OP_I32_GE_U:
+    case OP_I64_GE_U:
+        push_integer_compare(fn, LLVMIntUGE);
+        break;
+    case OP_F32_EQ:
+    case OP_F64_EQ:
+        push_float_compare(fn, LLVMRealOEQ);
+        break;
+    case OP_F32_NE:
+    case OP_F64_NE:
+        push_float_compare(fn, LLVMRealUNE);
+        break;
+    case OP_F32_LT:
+    case OP_F64_LT:
+        push_float_compare(fn, LLVMRealOLT);
+        break;
+    case OP_F32_GT:
+    case OP_F64_GT:
+        push_float_compare(fn, LLVMRealOGT);
+        break;
+    case OP_F32_LE:
+    case OP_F64_LE:
+        push_float_compare(fn, LLVMRealOLE);
+        break;
+    case OP_F32_GE:
+    case OP_F64_GE:
+        push_float_compare(fn, LLVMRealOGE);
+        break;
+    default:
+        return false;
     }
     return true;
 }
@@ -243,25 +291,80 @@ static bool emit_compare(struct fn *fn)
 static bool emit_integer(struct fn *fn)
 {
     switch ((unsigned)fn->in.opcode) {
-    case OP_I32_CLZ: case OP_I64_CLZ: push_count_zeros(fn, "llvm.ctlz"); break;
-    case OP_I32_CTZ: case OP_I64_CTZ: push_count_zeros(fn, "llvm.cttz"); break;
-    case OP_I32_POPCNT: case OP_I64_POPCNT: push_unary(fn, "llvm.ctpop"); break;
-    case OP_I32_ADD: case OP_I64_ADD: push_binary(fn, LLVMAdd); break;
-    case OP_I32_SUB: case OP_I64_SUB: push_binary(fn, LLVMSub); break;
-    case OP_I32_MUL: case OP_I64_MUL: push_binary(fn, LLVMMul); break;
-    case OP_I32_DIV_S: case OP_I64_DIV_S: push_divide(fn, LLVMSDiv); break;
-    case OP_I32_DIV_U: case OP_I64_DIV_U: push_divide(fn, LLVMUDiv); break;
-    case OP_I32_REM_S: case OP_I64_REM_S: push_divide(fn, LLVMSRem); break;
-    case OP_I32_REM_U: case OP_I64_REM_U: push_divide(fn, LLVMURem); break;
-    case OP_I32_AND: case OP_I64_AND: push_binary(fn, LLVMAnd); break;
-    case OP_I32_OR: case OP_I64_OR: push_binary(fn, LLVMOr); break;
-    case OP_I32_XOR: case OP_I64_XOR: push_binary(fn, LLVMXor); break;
-    case OP_I32_SHL: case OP_I64_SHL: push_shift(fn, LLVMShl); break;
-    case OP_I32_SHR_S: case OP_I64_SHR_S: push_shift(fn, LLVMAShr); break;
-    case OP_I32_SHR_U: case OP_I64_SHR_U: push_shift(fn, LLVMLShr); break;
-    case OP_I32_ROTL: case OP_I64_ROTL: push_rotate(fn, "llvm.fshl"); break;
-    case OP_I32_ROTR: case OP_I64_ROTR: push_rotate(fn, "llvm.fshr"); break;
-    default: return false;
+    case OP_I32_CLZ:
+    case OP_I64_CLZ:
+        push_count_zeros(fn, "llvm.ctlz");
+        break;
+    case OP_I32_CTZ:
+    case OP_I64_CTZ:
+        push_count_zeros(fn, "llvm.cttz");
+        break;
+    case OP_I32_POPCNT:
+    case OP_I64_POPCNT:
+        push_unary(fn, "llvm.ctpop");
+        break;
+    case OP_I32_ADD:
+    case OP_I64_ADD:
+        push_binary(fn, LLVMAdd);
+        break;
+    case OP_I32_SUB:
+    case OP_I64_SUB:
+        push_binary(fn, LLVMSub);
+        break;
+    case OP_I32_MUL:
+    case OP_I64_MUL:
+        push_binary(fn, LLVMMul);
+        break;
+    case OP_I32_DIV_S:
+    case OP_I64_DIV_S:
+        push_divide(fn, LLVMSDiv);
+        break;
+    case OP_I32_DIV_U:
+    case OP_I64_DIV_U:
+        push_divide(fn, LLVMUDiv);
+        break;
+    case OP_I32_REM_S:
+    case OP_I64_REM_S:
+        push_divide(fn, LLVMSRem);
+        break;
+    case OP_I32_REM_U:
+    case OP_I64_REM_U:
+        push_divide(fn, LLVMURem);
+        break;
+    case OP_I32_AND:
+    case OP_I64_AND:
+        push_binary(fn, LLVMAnd);
+        break;
+    case OP_I32_OR:
+    case OP_I64_OR:
+        push_binary(fn, LLVMOr);
+        break;
+    case OP_I32_XOR:
+    case OP_I64_XOR:
+        push_binary(fn, LLVMXor);
+        break;
+    case OP_I32_SHL:
+    case OP_I64_SHL:
+        push_shift(fn, LLVMShl);
+        break;
+    case OP_I32_SHR_S:
+    case OP_I64_SHR_S:
+        push_shift(fn, LLVMAShr);
+        break;
+    case OP_I32_SHR_U:
+    case OP_I64_SHR_U:
+        push_shift(fn, LLVMLShr);
+        break;
+    case OP_I32_ROTL:
+    case OP_I64_ROTL:
+        push_rotate(fn, "llvm.fshl");
+        break;
+    case OP_I32_ROTR:
+    case OP_I64_ROTR:
+        push_rotate(fn, "llvm.fshr");
+        break;
+    default:
+        return false;
     }
     return true;
 }
@@ -269,28 +372,67 @@ static bool emit_integer(struct fn *fn)
 static bool emit_float(struct fn *fn)
 {
     switch ((unsigned)fn->in.opcode) {
-    case OP_F32_ABS: case OP_F64_ABS: push_unary(fn, "llvm.fabs"); break;
-    case OP_F32_NEG: case OP_F64_NEG:
+    case OP_F32_ABS:
+    case OP_F64_ABS:
+        push_unary(fn, "llvm.fabs");
+        break;
+    case OP_F32_NEG:
+    case OP_F64_NEG:
         fn_push(fn, LLVMBuildFNeg(fn->builder, fn_pop(fn), ""));
         break;
-    case OP_F32_CEIL: case OP_F64_CEIL: push_unary(fn, "llvm.ceil"); break;
-    case OP_F32_FLOOR: case OP_F64_FLOOR: push_unary(fn, "llvm.floor"); break;
-    case OP_F32_TRUNC: case OP_F64_TRUNC: push_unary(fn, "llvm.trunc"); break;
-    case OP_F32_NEAREST: case OP_F64_NEAREST: push_unary(fn, "llvm.roundeven"); break;
-    case OP_F32_SQRT: case OP_F64_SQRT: push_unary(fn, "llvm.sqrt"); break;
-    case OP_F32_ADD: case OP_F64_ADD: push_float_binary(fn, LLVMFAdd); break;
-    case OP_F32_SUB: case OP_F64_SUB: push_float_binary(fn, LLVMFSub); break;
-    case OP_F32_MUL: case OP_F64_MUL: push_float_binary(fn, LLVMFMul); break;
-    case OP_F32_DIV: case OP_F64_DIV: push_float_binary(fn, LLVMFDiv); break;
-    case OP_F32_MIN: case OP_F64_MIN: push_extremum(fn, true); break;
-    case OP_F32_MAX: case OP_F64_MAX: push_extremum(fn, false); break;
-    case OP_F32_COPYSIGN: case OP_F64_COPYSIGN: {
+    case OP_F32_CEIL:
+    case OP_F64_CEIL:
+        push_unary(fn, "llvm.ceil");
+        break;
+    case OP_F32_FLOOR:
+    case OP_F64_FLOOR:
+        push_unary(fn, "llvm.floor");
+        break;
+    case OP_F32_TRUNC:
+    case OP_F64_TRUNC:
+        push_unary(fn, "llvm.trunc");
+        break;
+    case OP_F32_NEAREST:
+    case OP_F64_NEAREST:
+        push_unary(fn, "llvm.roundeven");
+        break;
+    case OP_F32_SQRT:
+    case OP_F64_SQRT:
+        push_unary(fn, "llvm.sqrt");
+        break;
+    case OP_F32_ADD:
+    case OP_F64_ADD:
+        push_float_binary(fn, LLVMFAdd);
+        break;
+    case OP_F32_SUB:
+    case OP_F64_SUB:
+        push_float_binary(fn, LLVMFSub);
+        break;
+    case OP_F32_MUL:
+    case OP_F64_MUL:
+        push_float_binary(fn, LLVMFMul);
+        break;
+    case OP_F32_DIV:
+    case OP_F64_DIV:
+        push_float_binary(fn, LLVMFDiv);
+        break;
+    case OP_F32_MIN:
+    case OP_F64_MIN:
+        push_extremum(fn, true);
+        break;
+    case OP_F32_MAX:
+    case OP_F64_MAX:
+        push_extremum(fn, false);
+        break;
+    case OP_F32_COPYSIGN:
+    case OP_F64_COPYSIGN: {
         LLVMValueRef sign = fn_pop(fn);
         LLVMValueRef size = fn_pop(fn);
         fn_push(fn, fn_intrinsic2(fn, "llvm.copysign", size, sign));
         break;
     }
-    default: return false;
+    default:
+        return false;
     }
     return true;
 }

@@ -16,9 +16,9 @@ enum action {
     BINARY,        /* argument: LLVMOpcode */
     FLOAT_BINARY,
     SHIFT,
-    UNARY_CALL,    /* name: intrinsic over the lane type */
+    UNARY_CALL, /* name: intrinsic over the lane type */
     BINARY_CALL,
-    X86_CALL,      /* name: intrinsic of two operands, no overloads */
+    X86_CALL, /* name: intrinsic of two operands, no overloads */
     NEGATE,
     FLOAT_NEGATE,
     ABSOLUTE,
@@ -32,7 +32,7 @@ enum action {
     SPLAT,
     EXTRACT, /* argument: LLVMOpcode that widens to i32, or 0 */
     REPLACE,
-    EXTEND,       /* shape: of the result; argument: enum half */
+    EXTEND, /* shape: of the result; argument: enum half */
     EXTEND_MULTIPLY,
     EXTEND_ADD,
     MULTIPLY_ADD, /* argument: 1 negates the product */
@@ -74,8 +74,7 @@ struct vector_op {
     [OP_##S##_ADD_SAT_U] = {BINARY_CALL, S, 0, "llvm.uadd.sat"},                                   \
     [OP_##S##_SUB_SAT_S] = {BINARY_CALL, S, 0, "llvm.ssub.sat"},                                   \
     [OP_##S##_SUB_SAT_U] = {BINARY_CALL, S, 0, "llvm.usub.sat"},                                   \
-    [OP_##S##_AVGR_U] = {AVERAGE, S, 0, 0},                                                        \
-    [OP_##S##_EXTRACT_LANE_S] = {EXTRACT, S, LLVMSExt, 0},                                         \
+    [OP_##S##_AVGR_U] = {AVERAGE, S, 0, 0}, [OP_##S##_EXTRACT_LANE_S] = {EXTRACT, S, LLVMSExt, 0}, \
     [OP_##S##_EXTRACT_LANE_U] = {EXTRACT, S, LLVMZExt, 0}
 
 #define EXTENDED_SHAPE(S, FROM)                                                                    \
@@ -98,14 +97,13 @@ struct vector_op {
     [OP_##S##_ADD] = {FLOAT_BINARY, S, LLVMFAdd, 0},                                               \
     [OP_##S##_SUB] = {FLOAT_BINARY, S, LLVMFSub, 0},                                               \
     [OP_##S##_MUL] = {FLOAT_BINARY, S, LLVMFMul, 0},                                               \
-    [OP_##S##_DIV] = {FLOAT_BINARY, S, LLVMFDiv, 0},                                               \
-    [OP_##S##_MIN] = {MINIMUM, S, 0, 0}, [OP_##S##_MAX] = {MAXIMUM, S, 0, 0},                      \
-    [OP_##S##_PMIN] = {PSEUDO_MINIMUM, S, 0, 0}, [OP_##S##_PMAX] = {PSEUDO_MAXIMUM, S, 0, 0},      \
+    [OP_##S##_DIV] = {FLOAT_BINARY, S, LLVMFDiv, 0}, [OP_##S##_MIN] = {MINIMUM, S, 0, 0},          \
+    [OP_##S##_MAX] = {MAXIMUM, S, 0, 0}, [OP_##S##_PMIN] = {PSEUDO_MINIMUM, S, 0, 0},              \
+    [OP_##S##_PMAX] = {PSEUDO_MAXIMUM, S, 0, 0},                                                   \
     [OP_##S##_RELAXED_MIN] = {PSEUDO_MINIMUM, S, 0, 0},                                            \
     [OP_##S##_RELAXED_MAX] = {PSEUDO_MAXIMUM, S, 0, 0},                                            \
     [OP_##S##_RELAXED_MADD] = {MULTIPLY_ADD, S, 0, 0},                                             \
-    [OP_##S##_RELAXED_NMADD] = {MULTIPLY_ADD, S, 1, 0},                                            \
-    [OP_##S##_NEG] = {FLOAT_NEGATE, S, 0, 0},                                                      \
+    [OP_##S##_RELAXED_NMADD] = {MULTIPLY_ADD, S, 1, 0}, [OP_##S##_NEG] = {FLOAT_NEGATE, S, 0, 0},  \
     [OP_##S##_ABS] = {UNARY_CALL, S, 0, "llvm.fabs"},                                              \
     [OP_##S##_SQRT] = {UNARY_CALL, S, 0, "llvm.sqrt"},                                             \
     [OP_##S##_CEIL] = {UNARY_CALL, S, 0, "llvm.ceil"},                                             \
@@ -159,12 +157,11 @@ static LLVMTypeRef shape_type(const struct unit *unit, unsigned shape)
 
 static LLVMValueRef splat(struct fn *fn, LLVMTypeRef type, LLVMValueRef scalar)
 {
-    LLVMValueRef first = LLVMBuildInsertElement(fn->builder, LLVMGetPoison(type), scalar,
-                                                unit_i32(fn->unit, 0), "");
+    LLVMValueRef first =
+        LLVMBuildInsertElement(fn->builder, LLVMGetPoison(type), scalar, unit_i32(fn->unit, 0), "");
     LLVMTypeRef mask = LLVMVectorType(fn->unit->i32, LLVMGetVectorSize(type));
 
-    return LLVMBuildShuffleVector(fn->builder, first, LLVMGetPoison(type), LLVMConstNull(mask),
-                                  "");
+    return LLVMBuildShuffleVector(fn->builder, first, LLVMGetPoison(type), LLVMConstNull(mask), "");
 }
 
 static LLVMValueRef splat_constant(LLVMTypeRef type, uint64_t value)
@@ -208,8 +205,7 @@ static void push_shift(struct fn *fn, LLVMOpcode opcode, LLVMTypeRef type)
 {
     LLVMTypeRef lane = LLVMGetElementType(type);
     unsigned width = LLVMGetIntTypeWidth(lane);
-    LLVMValueRef count =
-        LLVMBuildAnd(fn->builder, fn_pop(fn), unit_i32(fn->unit, width - 1), "");
+    LLVMValueRef count = LLVMBuildAnd(fn->builder, fn_pop(fn), unit_i32(fn->unit, width - 1), "");
     LLVMValueRef value = fn_pop_as(fn, type);
 
     count = width < 32 ? LLVMBuildTrunc(fn->builder, count, lane, "")
@@ -224,8 +220,7 @@ static void push_average(struct fn *fn, LLVMTypeRef type)
     LLVMValueRef b = fn_pop_as(fn, type);
     LLVMValueRef a = fn_pop_as(fn, type);
     LLVMTypeRef wide = LLVMVectorType(
-        LLVMIntTypeInContext(fn->unit->context,
-                             2 * LLVMGetIntTypeWidth(LLVMGetElementType(type))),
+        LLVMIntTypeInContext(fn->unit->context, 2 * LLVMGetIntTypeWidth(LLVMGetElementType(type))),
         LLVMGetVectorSize(type));
     LLVMValueRef sum = LLVMBuildAdd(builder, LLVMBuildZExt(builder, a, wide, ""),
                                     LLVMBuildZExt(builder, b, wide, ""), "");
@@ -257,8 +252,7 @@ static LLVMValueRef bits_number(struct fn *fn, LLVMValueRef bits, LLVMTypeRef ty
 static void push_all_true(struct fn *fn, LLVMTypeRef type)
 {
     LLVMValueRef value = fn_pop_as(fn, type);
-    LLVMValueRef zero =
-        LLVMBuildICmp(fn->builder, LLVMIntEQ, value, LLVMConstNull(type), "");
+    LLVMValueRef zero = LLVMBuildICmp(fn->builder, LLVMIntEQ, value, LLVMConstNull(type), "");
     LLVMValueRef number = bits_number(fn, zero, type);
     LLVMValueRef none =
         LLVMBuildICmp(fn->builder, LLVMIntEQ, number, LLVMConstNull(LLVMTypeOf(number)), "");
@@ -269,8 +263,7 @@ static void push_all_true(struct fn *fn, LLVMTypeRef type)
 static void push_bitmask(struct fn *fn, LLVMTypeRef type)
 {
     LLVMValueRef value = fn_pop_as(fn, type);
-    LLVMValueRef negative =
-        LLVMBuildICmp(fn->builder, LLVMIntSLT, value, LLVMConstNull(type), "");
+    LLVMValueRef negative = LLVMBuildICmp(fn->builder, LLVMIntSLT, value, LLVMConstNull(type), "");
 
     fn_push(fn, LLVMBuildZExt(fn->builder, bits_number(fn, negative, type), fn->unit->i32, ""));
 }

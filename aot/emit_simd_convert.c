@@ -53,8 +53,7 @@ static void push_bit_select(struct fn *fn)
     LLVMValueRef otherwise = fn_pop_as(fn, type);
     LLVMValueRef chosen = fn_pop_as(fn, type);
     LLVMValueRef left = LLVMBuildAnd(builder, chosen, mask, "");
-    LLVMValueRef right =
-        LLVMBuildAnd(builder, otherwise, LLVMBuildNot(builder, mask, ""), "");
+    LLVMValueRef right = LLVMBuildAnd(builder, otherwise, LLVMBuildNot(builder, mask, ""), "");
 
     fn_push(fn, LLVMBuildOr(builder, left, right, ""));
 }
@@ -63,8 +62,7 @@ static void push_any_true(struct fn *fn)
 {
     LLVMTypeRef number = LLVMIntTypeInContext(fn->unit->context, 128);
     LLVMValueRef value = LLVMBuildBitCast(fn->builder, fn_pop(fn), number, "");
-    LLVMValueRef any =
-        LLVMBuildICmp(fn->builder, LLVMIntNE, value, LLVMConstNull(number), "");
+    LLVMValueRef any = LLVMBuildICmp(fn->builder, LLVMIntNE, value, LLVMConstNull(number), "");
 
     fn_push(fn, LLVMBuildZExt(fn->builder, any, fn->unit->i32, ""));
 }
@@ -99,8 +97,8 @@ static void push_q15_multiply(struct fn *fn)
     LLVMValueRef wrapped =
         LLVMBuildICmp(fn->builder, LLVMIntEQ, product, all_lanes(type, 0x8000), "");
 
-    fn_push(fn, LLVMBuildXor(fn->builder, product,
-                             LLVMBuildSExt(fn->builder, wrapped, type, ""), ""));
+    fn_push(fn,
+            LLVMBuildXor(fn->builder, product, LLVMBuildSExt(fn->builder, wrapped, type, ""), ""));
 }
 
 /* cvttps2dq gives 0x80000000 for everything that does not fit: zero NaNs before, flip
@@ -117,11 +115,10 @@ static void push_truncate_f32_signed(struct fn *fn)
     for (int i = 0; i < 4; i++) {
         limit[i] = LLVMConstReal(fn->unit->f32, 2147483648.0);
     }
-    LLVMValueRef large =
-        LLVMBuildFCmp(builder, LLVMRealOGE, value, LLVMConstVector(limit, 4), "");
+    LLVMValueRef large = LLVMBuildFCmp(builder, LLVMRealOGE, value, LLVMConstVector(limit, 4), "");
     LLVMValueRef result = call_x86(fn, "llvm.x86.sse2.cvttps2dq", value, NULL);
-    fn_push(fn, LLVMBuildXor(builder, result,
-                             LLVMBuildSExt(builder, large, fn->unit->i32x4, ""), ""));
+    fn_push(fn,
+            LLVMBuildXor(builder, result, LLVMBuildSExt(builder, large, fn->unit->i32x4, ""), ""));
 }
 
 static void push_truncate_f32_unsigned(struct fn *fn)
@@ -208,36 +205,79 @@ bool emit_simd_convert(struct fn *fn)
     case OP_V128_NOT:
         fn_push(fn, LLVMBuildNot(fn->builder, fn_pop_as(fn, unit->i64x2), ""));
         break;
-    case OP_V128_AND: push_bitwise(fn, LLVMAnd, false); break;
-    case OP_V128_ANDNOT: push_bitwise(fn, LLVMAnd, true); break;
-    case OP_V128_OR: push_bitwise(fn, LLVMOr, false); break;
-    case OP_V128_XOR: push_bitwise(fn, LLVMXor, false); break;
+    case OP_V128_AND:
+        push_bitwise(fn, LLVMAnd, false);
+        break;
+    case OP_V128_ANDNOT:
+        push_bitwise(fn, LLVMAnd, true);
+        break;
+    case OP_V128_OR:
+        push_bitwise(fn, LLVMOr, false);
+        break;
+    case OP_V128_XOR:
+        push_bitwise(fn, LLVMXor, false);
+        break;
     case OP_V128_BITSELECT:
     case OP_I8X16_RELAXED_LANESELECT:
     case OP_I16X8_RELAXED_LANESELECT:
     case OP_I32X4_RELAXED_LANESELECT:
-    case OP_I64X2_RELAXED_LANESELECT: push_bit_select(fn); break;
-    case OP_V128_ANY_TRUE: push_any_true(fn); break;
-    case OP_I8X16_SHUFFLE: push_shuffle(fn); break;
-    case OP_I8X16_SWIZZLE: push_swizzle(fn); break;
-    case OP_I16X8_Q15MULR_SAT_S: push_q15_multiply(fn); break;
+    case OP_I64X2_RELAXED_LANESELECT:
+        push_bit_select(fn);
+        break;
+    case OP_V128_ANY_TRUE:
+        push_any_true(fn);
+        break;
+    case OP_I8X16_SHUFFLE:
+        push_shuffle(fn);
+        break;
+    case OP_I8X16_SWIZZLE:
+        push_swizzle(fn);
+        break;
+    case OP_I16X8_Q15MULR_SAT_S:
+        push_q15_multiply(fn);
+        break;
     case OP_I32X4_TRUNC_SAT_F32X4_S:
-    case OP_I32X4_RELAXED_TRUNC_F32X4_S: push_truncate_f32_signed(fn); break;
+    case OP_I32X4_RELAXED_TRUNC_F32X4_S:
+        push_truncate_f32_signed(fn);
+        break;
     case OP_I32X4_TRUNC_SAT_F32X4_U:
-    case OP_I32X4_RELAXED_TRUNC_F32X4_U: push_truncate_f32_unsigned(fn); break;
+    case OP_I32X4_RELAXED_TRUNC_F32X4_U:
+        push_truncate_f32_unsigned(fn);
+        break;
     case OP_I32X4_TRUNC_SAT_F64X2_S_ZERO:
-    case OP_I32X4_RELAXED_TRUNC_F64X2_S_ZERO: push_truncate_f64(fn, "llvm.fptosi.sat"); break;
+    case OP_I32X4_RELAXED_TRUNC_F64X2_S_ZERO:
+        push_truncate_f64(fn, "llvm.fptosi.sat");
+        break;
     case OP_I32X4_TRUNC_SAT_F64X2_U_ZERO:
-    case OP_I32X4_RELAXED_TRUNC_F64X2_U_ZERO: push_truncate_f64(fn, "llvm.fptoui.sat"); break;
-    case OP_F32X4_CONVERT_I32X4_S: push_convert(fn, LLVMSIToFP, unit->f32x4); break;
-    case OP_F32X4_CONVERT_I32X4_U: push_convert(fn, LLVMUIToFP, unit->f32x4); break;
-    case OP_F64X2_CONVERT_LOW_I32X4_S: push_convert(fn, LLVMSIToFP, unit->f64x2); break;
-    case OP_F64X2_CONVERT_LOW_I32X4_U: push_convert(fn, LLVMUIToFP, unit->f64x2); break;
-    case OP_F32X4_DEMOTE_F64X2_ZERO: push_demote(fn); break;
-    case OP_F64X2_PROMOTE_LOW_F32X4: push_promote(fn); break;
-    case OP_I16X8_RELAXED_DOT_I8X16_I7X16_S: fn_push(fn, relaxed_dot(fn)); break;
-    case OP_I32X4_RELAXED_DOT_I8X16_I7X16_ADD_S: push_relaxed_dot_add(fn); break;
-    default: return false;
+    case OP_I32X4_RELAXED_TRUNC_F64X2_U_ZERO:
+        push_truncate_f64(fn, "llvm.fptoui.sat");
+        break;
+    case OP_F32X4_CONVERT_I32X4_S:
+        push_convert(fn, LLVMSIToFP, unit->f32x4);
+        break;
+    case OP_F32X4_CONVERT_I32X4_U:
+        push_convert(fn, LLVMUIToFP, unit->f32x4);
+        break;
+    case OP_F64X2_CONVERT_LOW_I32X4_S:
+        push_convert(fn, LLVMSIToFP, unit->f64x2);
+        break;
+    case OP_F64X2_CONVERT_LOW_I32X4_U:
+        push_convert(fn, LLVMUIToFP, unit->f64x2);
+        break;
+    case OP_F32X4_DEMOTE_F64X2_ZERO:
+        push_demote(fn);
+        break;
+    case OP_F64X2_PROMOTE_LOW_F32X4:
+        push_promote(fn);
+        break;
+    case OP_I16X8_RELAXED_DOT_I8X16_I7X16_S:
+        fn_push(fn, relaxed_dot(fn));
+        break;
+    case OP_I32X4_RELAXED_DOT_I8X16_I7X16_ADD_S:
+        push_relaxed_dot_add(fn);
+        break;
+    default:
+        return false;
     }
     return true;
 }

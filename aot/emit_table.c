@@ -13,8 +13,8 @@
 static LLVMValueRef table_field(struct fn *fn, uint32_t table, unsigned field, LLVMTypeRef type)
 {
     LLVMValueRef index = unit_i64(fn->unit, field);
-    LLVMValueRef address = LLVMBuildGEP2(fn->builder, fn->unit->i64, unit_table(fn->unit, table),
-                                         &index, 1, "");
+    LLVMValueRef address =
+        LLVMBuildGEP2(fn->builder, fn->unit->i64, unit_table(fn->unit, table), &index, 1, "");
     LLVMValueRef load = LLVMBuildLoad2(fn->builder, type, address, "");
 
     unit_tag_access(fn->unit, load, SCOPE_RUNTIME);
@@ -76,8 +76,7 @@ static void emit_table_get(struct fn *fn)
     LLVMValueRef index = pop_wide(fn);
     LLVMValueRef size = emit_table_size(fn, fn->in.index);
 
-    fn_trap_if(fn, LLVMBuildICmp(fn->builder, LLVMIntUGE, index, size, ""),
-               WASM_TRAP_TABLE_BOUNDS);
+    fn_trap_if(fn, LLVMBuildICmp(fn->builder, LLVMIntUGE, index, size, ""), WASM_TRAP_TABLE_BOUNDS);
     if (is_constant_table(fn, fn->in.index)) {
         fn_push(fn, constant_element(fn, index));
         return;
@@ -94,15 +93,14 @@ static void emit_table_set(struct fn *fn)
     LLVMValueRef index = pop_wide(fn);
     LLVMValueRef size = emit_table_size(fn, fn->in.index);
 
-    fn_trap_if(fn, LLVMBuildICmp(fn->builder, LLVMIntUGE, index, size, ""),
-               WASM_TRAP_TABLE_BOUNDS);
+    fn_trap_if(fn, LLVMBuildICmp(fn->builder, LLVMIntUGE, index, size, ""), WASM_TRAP_TABLE_BOUNDS);
     LLVMValueRef slot = element_address(fn, emit_table_base(fn, fn->in.index), index);
     unit_tag_access(fn->unit, LLVMBuildStore(fn->builder, value, slot), SCOPE_TABLE);
 }
 
 /* for (i = 0; i < count; i++) base[start + i] = value */
-static void fill_elements(struct fn *fn, LLVMValueRef base, LLVMValueRef start,
-                          LLVMValueRef count, LLVMValueRef value)
+static void fill_elements(struct fn *fn, LLVMValueRef base, LLVMValueRef start, LLVMValueRef count,
+                          LLVMValueRef value)
 {
     struct unit *unit = fn->unit;
     LLVMBuilderRef builder = fn->builder;
@@ -153,8 +151,7 @@ static void emit_table_grow(struct fn *fn)
     LLVMValueRef function = unit_runtime(unit, "wasm_rt_table_grow", type);
     LLVMValueRef arguments[2] = {unit_table(unit, fn->in.index), delta};
     LLVMValueRef old = LLVMBuildCall2(builder, type, function, arguments, 2, "");
-    LLVMValueRef failed =
-        LLVMBuildICmp(builder, LLVMIntEQ, old, unit_i64(unit, UINT64_MAX), "");
+    LLVMValueRef failed = LLVMBuildICmp(builder, LLVMIntEQ, old, unit_i64(unit, UINT64_MAX), "");
     LLVMValueRef count = LLVMBuildSelect(builder, failed, unit_i64(unit, 0), delta, "");
 
     fill_elements(fn, emit_table_base(fn, fn->in.index), old, count, value);

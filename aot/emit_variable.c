@@ -11,8 +11,7 @@ static void emit_global_get(struct fn *fn)
         return;
     }
     LLVMTypeRef type = unit_value_type(unit, fn->module->globals[fn->in.index].type);
-    LLVMValueRef load =
-        LLVMBuildLoad2(fn->builder, type, unit_global(unit, fn->in.index), "");
+    LLVMValueRef load = LLVMBuildLoad2(fn->builder, type, unit_global(unit, fn->in.index), "");
     LLVMSetAlignment(load, 8);
     unit_tag_access(unit, load, SCOPE_GLOBAL);
     fn_push(fn, load);

@@ -29,8 +29,7 @@ static uint32_t slot_words(const struct unit *unit)
 LLVMValueRef unit_exception_pending(struct unit *unit)
 {
     if (unit->exception_pending == NULL) {
-        unit->exception_pending =
-            LLVMAddGlobal(unit->llvm, unit->ptr, "wasm_exception_pending");
+        unit->exception_pending = LLVMAddGlobal(unit->llvm, unit->ptr, "wasm_exception_pending");
         LLVMSetInitializer(unit->exception_pending, LLVMConstNull(unit->ptr));
         LLVMSetLinkage(unit->exception_pending, LLVMWeakAnyLinkage);
         LLVMSetVisibility(unit->exception_pending, LLVMHiddenVisibility);
@@ -77,8 +76,7 @@ void unit_define_exception_new(struct unit *unit)
     LLVMBuilderRef builder = unit->builder;
     uint32_t words = slot_words(unit);
     LLVMTypeRef slot_type = LLVMArrayType2(unit->i64, words);
-    LLVMValueRef pool =
-        add_storage(unit, "wasm_exceptions", LLVMArrayType2(slot_type, SLOT_COUNT));
+    LLVMValueRef pool = add_storage(unit, "wasm_exceptions", LLVMArrayType2(slot_type, SLOT_COUNT));
     LLVMValueRef cursor = add_storage(unit, "wasm_exception_cursor", unit->i64);
     LLVMValueRef one = unit_i64(unit, 1);
     struct fn fn;
@@ -96,8 +94,7 @@ void unit_define_exception_new(struct unit *unit)
     LLVMValueRef index = LLVMBuildAnd(builder, at, unit_i64(unit, SLOT_COUNT - 1), "");
     LLVMValueRef slot = LLVMBuildGEP2(builder, slot_type, pool, &index, 1, "");
     LLVMValueRef state = LLVMBuildLoad2(builder, unit->i64, slot, "");
-    LLVMValueRef is_free =
-        LLVMBuildICmp(builder, LLVMIntEQ, state, unit_i64(unit, STATE_FREE), "");
+    LLVMValueRef is_free = LLVMBuildICmp(builder, LLVMIntEQ, state, unit_i64(unit, STATE_FREE), "");
     LLVMBuildCondBr(builder, is_free, found, again);
     fn_position(&fn, found);
     LLVMBuildStore(builder, unit_i64(unit, STATE_USED), slot);
@@ -109,8 +106,7 @@ void unit_define_exception_new(struct unit *unit)
     LLVMValueRef values[2] = {unit_i64(unit, 0), next};
     LLVMBasicBlockRef blocks[2] = {before, again};
     LLVMAddIncoming(tries, values, blocks, 2);
-    LLVMValueRef more =
-        LLVMBuildICmp(builder, LLVMIntULT, next, unit_i64(unit, SLOT_COUNT), "");
+    LLVMValueRef more = LLVMBuildICmp(builder, LLVMIntULT, next, unit_i64(unit, SLOT_COUNT), "");
     LLVMBuildCondBr(builder, more, loop, fn_trap_block(&fn, WASM_TRAP_UNCAUGHT_EXCEPTION));
     fn_end(&fn);
 }

@@ -115,15 +115,15 @@ char *layout_import_symbol(const struct module *module, const struct import *imp
                            const char *prefix)
 {
     static const char *const kinds[] = {
-        [EXTERNAL_FUNCTION] = "wasm_import__", [EXTERNAL_TABLE] = "wasm_import_table__",
+        [EXTERNAL_FUNCTION] = "wasm_import__",      [EXTERNAL_TABLE] = "wasm_import_table__",
         [EXTERNAL_MEMORY] = "wasm_import_memory__", [EXTERNAL_GLOBAL] = "wasm_import_global__",
         [EXTERNAL_TAG] = "wasm_import_tag__",
     };
     char *type = import_type_text(module, import);
     size_t type_length = type == NULL ? 0 : strlen(type);
-    char *symbol = layout_alloc(strlen(prefix) + 32 + LAYOUT_MANGLED_MAX(import->module.length) +
-                                LAYOUT_MANGLED_MAX(import->field.length) +
-                                LAYOUT_MANGLED_MAX(type_length));
+    char *symbol =
+        layout_alloc(strlen(prefix) + 32 + LAYOUT_MANGLED_MAX(import->module.length) +
+                     LAYOUT_MANGLED_MAX(import->field.length) + LAYOUT_MANGLED_MAX(type_length));
     char *out = append(append(symbol, prefix), kinds[import->kind]);
 
     out = layout_mangle(out, import->module.bytes, import->module.length);

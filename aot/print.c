@@ -21,7 +21,7 @@ static void print_name(const struct name *name)
 
 static const char *const kind_texts[] = {
     [EXTERNAL_FUNCTION] = "function", [EXTERNAL_TABLE] = "table", [EXTERNAL_MEMORY] = "memory",
-    [EXTERNAL_GLOBAL] = "global", [EXTERNAL_TAG] = "tag",
+    [EXTERNAL_GLOBAL] = "global",     [EXTERNAL_TAG] = "tag",
 };
 
 /* Functions show their signature; other kinds their kind. */

@@ -47,4 +47,5 @@ AOT_SRCS := $(AOT_INPUT_SRCS) \
     aot/print.c \
     aot/source.c \
     aot/target.c \
-    aot/unit.c
+    aot/unit.c \
+    aot/unit_storage.c

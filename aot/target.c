@@ -63,9 +63,9 @@ static bool has_features(const char *all, const char *const *wanted)
 
 unsigned target_cpu_level(const struct options *options)
 {
-    static const char *const level_3[] = {"+avx2", "+bmi", "+bmi2", "+f16c", "+fma",
-                                          "+lzcnt", "+movbe", NULL};
-    static const char *const level_4[] = {"+avx512f", "+avx512bw", "+avx512cd",
+    static const char *const level_3[] = {"+avx2", "+bmi",   "+bmi2",  "+f16c",
+                                          "+fma",  "+lzcnt", "+movbe", NULL};
+    static const char *const level_4[] = {"+avx512f",  "+avx512bw", "+avx512cd",
                                           "+avx512dq", "+avx512vl", NULL};
 
     if (options->cpu != CPU_NATIVE) {
@@ -160,10 +160,9 @@ LLVMMemoryBufferRef target_emit(const struct target *target, LLVMModuleRef modul
         LLVMDisposeMessage(text);
         return out;
     }
-    if (LLVMTargetMachineEmitToMemoryBuffer(target->machine, module,
-                                            kind == EMIT_ASSEMBLY ? LLVMAssemblyFile
-                                                                  : LLVMObjectFile,
-                                            &error, &out)) {
+    if (LLVMTargetMachineEmitToMemoryBuffer(
+            target->machine, module, kind == EMIT_ASSEMBLY ? LLVMAssemblyFile : LLVMObjectFile,
+            &error, &out)) {
         target_fail("LLVM could not emit the object", error);
     }
     return out;

@@ -76,8 +76,7 @@ static bool scan_function(const struct module *module, uint32_t index, struct ca
 
 static bool is_exception(value_type type)
 {
-    return type_is_ref(type) &&
-           (type_heap(type) == HEAP_EXN || type_heap(type) == HEAP_NOEXN);
+    return type_is_ref(type) && (type_heap(type) == HEAP_EXN || type_heap(type) == HEAP_NOEXN);
 }
 
 /* True when an exnref can outlive the frame that holds it: it then may never be freed. */
