@@ -78,6 +78,7 @@ void ethernet_transmit(struct net_stack *stack, struct net_packet *packet)
         return;
     }
     ip_queue_push(backlog, packet);
+    stack->transmit_blocked = true;
 }
 
 bool ethernet_flush_backlog(struct net_stack *stack)
@@ -99,6 +100,7 @@ bool ethernet_flush_backlog(struct net_stack *stack)
         stack->device_dirty = true;
         any = true;
     }
+    stack->transmit_blocked = backlog->count > 0;
     return any;
 }
 

@@ -8,6 +8,7 @@
 /* Rounds over loopback and device before the application gets its turn. */
 #define POLL_ROUNDS       8u
 #define PACKET_SPARES_MAX 256u
+#define BLOCKED_RETRY_NS  100000u
 
 void *net_allocate_raw(struct net_stack *stack, size_t size_bytes)
 {
@@ -159,6 +160,14 @@ bool net_stack_is_configured(const struct net_stack *stack)
     return ip_is_configured(stack);
 }
 
+static void flush(struct net_stack *stack)
+{
+    if (stack->device_dirty) {
+        stack->device_dirty = false;
+        stack->device->ops->flush(stack->device);
+    }
+}
+
 /*
  * Input first, a whole batch of it; then what the batch and the application caused; at last
  * one flush. Loopback packets sent in one round arrive in the next.
@@ -182,10 +191,13 @@ bool net_stack_poll(struct net_stack *stack, uint64_t *next_deadline_ns)
         if (!progress) {
             break;
         }
+        if (stack->transmit_blocked) {
+            flush(stack); /* a full ring drains only when the device knows of it */
+        }
     }
-    if (stack->device_dirty) {
-        stack->device_dirty = false;
-        stack->device->ops->flush(stack->device);
+    flush(stack);
+    if (stack->transmit_blocked && now_ns + BLOCKED_RETRY_NS < *next_deadline_ns) {
+        *next_deadline_ns = now_ns + BLOCKED_RETRY_NS; /* transmission raises no interrupt */
     }
     timer_ns = net_timers_next_ns(&stack->timers);
     if (timer_ns < *next_deadline_ns) {

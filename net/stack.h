@@ -31,7 +31,8 @@ struct net_stack {
     uint32_t route_generation; /* struct ip_route.generation; raised when routes change */
     uint32_t packet_spare_count;
     struct net_packet *packet_spares;
-    bool device_dirty; /* handed to transmit since the last flush */
+    bool device_dirty;     /* handed to transmit since the last flush */
+    bool transmit_blocked; /* the device's ring is full: transports hold back new data */
     struct net_timers timers;
     struct ip_state *ip;
     struct udp_state *udp;

@@ -55,7 +55,7 @@ bool tcp_poll(struct net_stack *stack)
     bool any = false;
 
     /* Up to what was last at the start: who marks itself again waits for the next poll. */
-    while (tcp->pending_first != NULL && last != NULL) {
+    while (tcp->pending_first != NULL && last != NULL && !stack->transmit_blocked) {
         struct tcp_socket *sock = tcp->pending_first;
         bool starved = sock->starved;
 

@@ -336,6 +336,11 @@ static bool send_all_new(struct tcp_socket *sock)
 
     while (sock->send_next != tcp_send_limit(sock)) {
         bool fin;
+
+        if (tcp_stack(sock)->transmit_blocked) {
+            tcp_mark_pending(sock); /* goes on when the device has taken what it has */
+            break;
+        }
         uint32_t length = new_data_length(sock, &fin);
 
         if ((length == 0 && !fin) || !send_new(sock, length, fin)) {
