@@ -11,8 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
+import wafer_backlog
 import wafer_build
 from wafer_common import EXIT_MACHINE, EXIT_USAGE, WaferError, kernel_words, need_tool
 
@@ -180,6 +182,10 @@ class Machine:
         for fd in self.outputs:
             self.selector.register(fd, selectors.EVENT_READ, "output")
         self.watch_stdin(True)
+        ports = [forward.host for forward in self.options.forwards]
+        if ports:
+            threading.Thread(target=wafer_backlog.raise_backlogs, args=(self.process.pid, ports),
+                             daemon=True).start()
 
     def watch_stdin(self, wanted):
         """Our standard input is read only while QEMU takes what was read before."""
