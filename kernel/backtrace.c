@@ -68,8 +68,7 @@ void backtrace_print(uint64_t rip, uint64_t rbp, bool wasm_only)
         }
         const uint64_t *frame = (const uint64_t *)(uintptr_t)rbp;
         uint64_t next = frame[0];
-        if (frame[1] == 0 ||
-            (wasm_only && frame[1] == (uint64_t)(uintptr_t)wasm_enter_return)) {
+        if (frame[1] == 0 || (wasm_only && frame[1] == (uint64_t)(uintptr_t)wasm_enter_return)) {
             break;
         }
         /* The return address may be the first byte of the next function. */

@@ -4,7 +4,7 @@
 #include "kernel/mem.h"
 #include "kernel/panic.h"
 
-#define NS_PER_S 1000000000ull
+#define NS_PER_S      1000000000ull
 #define TIMEOUT_MAX_S (365u * 86400u)
 
 /* image.mk links these in when the image has a built-in command line. */
@@ -41,8 +41,8 @@ static void merge(const struct cmdline *first, const struct cmdline *second)
     size_t count = first->token_count + second->token_count;
     const char **tokens = allocate(count + 1, sizeof(*tokens));
     for (size_t i = 0; i < count; i++) {
-        tokens[i] = i < first->token_count ? first->tokens[i]
-                                           : second->tokens[i - first->token_count];
+        tokens[i] =
+            i < first->token_count ? first->tokens[i] : second->tokens[i - first->token_count];
     }
     const struct cmdline *source = second->argument_count != 0 ? second : first;
     config.line = (struct cmdline){tokens, count, source->arguments, source->argument_count};
@@ -159,8 +159,16 @@ static void read_arguments(void)
 
 static void warn_unknown(void)
 {
-    static const char *const keys[] = {"ip=",      "gateway=", "dns=",  "log=",   "env.",
-                                       "listen=",  "dir=",     "tty=",  "argv0=", "timeout=",
+    static const char *const keys[] = {"ip=",
+                                       "gateway=",
+                                       "dns=",
+                                       "log=",
+                                       "env.",
+                                       "listen=",
+                                       "dir=",
+                                       "tty=",
+                                       "argv0=",
+                                       "timeout=",
                                        "virtio_mmio.device="};
     for (size_t i = 0; i < config.line.token_count; i++) {
         bool known = false;

@@ -7,10 +7,10 @@
 #include "kernel/x86/debugcon.h"
 #include "kernel/x86/uart.h"
 
-#define BACKENDS_MAX     4u
-#define PORT_STDOUT      0xe9u
-#define PORT_STDERR      0xeau
-#define DESCRIPTORS_MAX  3
+#define BACKENDS_MAX    4u
+#define PORT_STDOUT     0xe9u
+#define PORT_STDERR     0xeau
+#define DESCRIPTORS_MAX 3
 
 static struct {
     size_t backend_count;

@@ -77,8 +77,8 @@ static bool populate_large(const struct guest_region *region, uint64_t offset)
 {
     uint64_t start = offset & ~(uint64_t)(LARGE_PAGE_BYTES - 1);
     struct phys_addr page;
-    if (start + LARGE_PAGE_BYTES > region->size_bytes ||
-        paging_has_table(region->start + start) || pages_take_reserved_large(&page) != ERR_OK) {
+    if (start + LARGE_PAGE_BYTES > region->size_bytes || paging_has_table(region->start + start) ||
+        pages_take_reserved_large(&page) != ERR_OK) {
         return false;
     }
     memset(phys_to_virt(page), 0, LARGE_PAGE_BYTES);

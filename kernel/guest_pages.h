@@ -19,10 +19,10 @@
 #define GUEST_REGIONS_MAX 17u
 
 struct guest_region {
-    uint64_t start;          /* virtual, 2 MiB aligned */
-    uint64_t window_bytes;   /* addresses that belong to it, mapped or not */
-    uint64_t size_bytes;     /* accessible now */
-    unsigned flags;          /* enum page_flag */
+    uint64_t start;        /* virtual, 2 MiB aligned */
+    uint64_t window_bytes; /* addresses that belong to it, mapped or not */
+    uint64_t size_bytes;   /* accessible now */
+    unsigned flags;        /* enum page_flag */
 };
 
 /* Registers a region of size 0; it lives for ever. ERR_NOSPC beyond GUEST_REGIONS_MAX. */

@@ -17,8 +17,8 @@
 #define LARGE_CLASS       UINT16_MAX
 
 static const uint16_t class_bytes[] = {
-    16,  32,  48,  64,  80,  96,  112,  128,  160,  192,  224,  256,  320,  384,
-    448, 512, 640, 768, 896, 1024, 1280, 1536, 2048, 3264, 4096, 6528,
+    16,  32,  48,  64,  80,  96,  112,  128,  160,  192,  224,  256,  320,
+    384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 2048, 3264, 4096, 6528,
 };
 #define CLASS_COUNT     (sizeof(class_bytes) / sizeof(class_bytes[0]))
 #define SMALL_MAX_BYTES 6528u
@@ -31,11 +31,11 @@ struct slab {
     uint64_t magic;
     uint16_t size_class;
     uint16_t used_count;
-    uint16_t fresh;          /* blocks from here on were never handed out */
+    uint16_t fresh; /* blocks from here on were never handed out */
     uint16_t capacity;
-    size_t page_count;       /* of a large block */
+    size_t page_count; /* of a large block */
     struct free_block *free;
-    struct slab *next;       /* of the class's slabs with room */
+    struct slab *next; /* of the class's slabs with room */
     struct slab *previous;
 };
 _Static_assert(sizeof(struct slab) <= SLAB_HEADER_BYTES, "blocks start behind the header");

@@ -23,9 +23,9 @@ void log_write(enum log_level level, const char *tag, const char *format, ...)
     }
     char line[LINE_MAX_BYTES];
     uint64_t now = clock_monotonic_ns();
-    size_t used = fmt_format(line, sizeof(line), "[%3u.%06u] %s %s: ",
-                             (unsigned)(now / 1000000000u), (unsigned)(now / 1000u % 1000000u),
-                             names[level], tag);
+    size_t used =
+        fmt_format(line, sizeof(line), "[%3u.%06u] %s %s: ", (unsigned)(now / 1000000000u),
+                   (unsigned)(now / 1000u % 1000000u), names[level], tag);
     used = used < sizeof(line) ? used : sizeof(line) - 1;
     va_list arguments;
     va_start(arguments, format);

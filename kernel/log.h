@@ -12,7 +12,7 @@ void log_set_level(enum log_level level);
 void log_write(enum log_level level, const char *tag, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-#define log_error(tag, ...) log_write(LOG_ERROR, tag, __VA_ARGS__)
+#define log_error(tag, ...)   log_write(LOG_ERROR, tag, __VA_ARGS__)
 #define log_warning(tag, ...) log_write(LOG_WARNING, tag, __VA_ARGS__)
-#define log_info(tag, ...) log_write(LOG_INFO, tag, __VA_ARGS__)
-#define log_debug(tag, ...) log_write(LOG_DEBUG, tag, __VA_ARGS__)
+#define log_info(tag, ...)    log_write(LOG_INFO, tag, __VA_ARGS__)
+#define log_debug(tag, ...)   log_write(LOG_DEBUG, tag, __VA_ARGS__)

@@ -110,8 +110,7 @@ static bool poll_network(void *context, uint64_t *next_deadline_ns)
     if (net_stack_poll(context, next_deadline_ns)) {
         return true;
     }
-    return device != NULL && device->ops->arm(device) &&
-           net_stack_poll(context, next_deadline_ns);
+    return device != NULL && device->ops->arm(device) && net_stack_poll(context, next_deadline_ns);
 }
 
 static struct net_stack *start_network(const struct config *config)

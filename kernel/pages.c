@@ -4,9 +4,9 @@
 
 #include "kernel/base/assert.h"
 
-#define CHUNK_PAGES   512u
-#define CHUNK_WORDS   (CHUNK_PAGES / 64u)
-#define NO_CHUNK      UINT32_MAX
+#define CHUNK_PAGES 512u
+#define CHUNK_WORDS (CHUNK_PAGES / 64u)
+#define NO_CHUNK    UINT32_MAX
 /* Broken chunks looked at for a run before a whole one is broken. */
 #define RUN_SEARCH_MAX 32u
 

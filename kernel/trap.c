@@ -91,12 +91,28 @@ static _Noreturn void report_trap(const struct interrupt_frame *frame, enum wasm
 static const char *exception_name(uint64_t vector)
 {
     static const char *const names[] = {
-        "divide error",      "debug exception", "non-maskable interrupt",   "breakpoint",
-        "overflow",          "bound range",     "invalid opcode",           "device not available",
-        "double fault",      "coprocessor",     "invalid TSS",              "segment not present",
-        "stack fault",       "general protection", "page fault",            "reserved",
-        "x87 error",         "alignment check", "machine check",            "SIMD error",
-        "virtualization",    "control protection",
+        "divide error",
+        "debug exception",
+        "non-maskable interrupt",
+        "breakpoint",
+        "overflow",
+        "bound range",
+        "invalid opcode",
+        "device not available",
+        "double fault",
+        "coprocessor",
+        "invalid TSS",
+        "segment not present",
+        "stack fault",
+        "general protection",
+        "page fault",
+        "reserved",
+        "x87 error",
+        "alignment check",
+        "machine check",
+        "SIMD error",
+        "virtualization",
+        "control protection",
     };
     return vector < sizeof(names) / sizeof(names[0]) ? names[vector] : "exception";
 }
@@ -133,11 +149,10 @@ static _Noreturn void report_bug(const struct interrupt_frame *f, uint64_t addre
         const char *name;
         uint64_t value;
     } registers[] = {
-        {"rax", f->rax}, {"rbx", f->rbx}, {"rcx", f->rcx}, {"rdx", f->rdx},
-        {"rsi", f->rsi}, {"rdi", f->rdi}, {"rbp", f->rbp}, {"rsp", f->rsp},
-        {"r8 ", f->r8},  {"r9 ", f->r9},  {"r10", f->r10}, {"r11", f->r11},
-        {"r12", f->r12}, {"r13", f->r13}, {"r14", f->r14}, {"r15", f->r15},
-        {"rip", f->rip}, {"rfl", f->rflags},
+        {"rax", f->rax}, {"rbx", f->rbx}, {"rcx", f->rcx},    {"rdx", f->rdx}, {"rsi", f->rsi},
+        {"rdi", f->rdi}, {"rbp", f->rbp}, {"rsp", f->rsp},    {"r8 ", f->r8},  {"r9 ", f->r9},
+        {"r10", f->r10}, {"r11", f->r11}, {"r12", f->r12},    {"r13", f->r13}, {"r14", f->r14},
+        {"r15", f->r15}, {"rip", f->rip}, {"rfl", f->rflags},
     };
     for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
         print("  %s 0x%016llx%s", registers[i].name, (unsigned long long)registers[i].value,

@@ -17,7 +17,7 @@
 #define STACK_MAX_BYTES (8u << 20)
 #define STACK_RAM_SHARE 16u
 /* Wasm core, limits of 32-bit memories: 65536 pages. */
-#define PAGES_MAX_32_BIT 65536u
+#define PAGES_MAX_32_BIT     65536u
 #define MEMORY_SPACING_BYTES (2 * WASM_MEMORY_RESERVED_BYTES)
 /* Entries beyond this cannot be indexed by a 32-bit table. */
 #define TABLE_MAX_ELEMENTS UINT32_MAX

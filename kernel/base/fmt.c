@@ -54,8 +54,7 @@ static void put_number(struct output *out, const struct spec *spec, uint64_t val
     }
     size_t prefix_length = strlen(prefix);
     size_t wanted = spec->precision >= 0 ? (size_t)spec->precision : 1;
-    if (spec->precision < 0 && spec->zeros && !spec->left &&
-        (size_t)spec->width > prefix_length) {
+    if (spec->precision < 0 && spec->zeros && !spec->left && (size_t)spec->width > prefix_length) {
         wanted = (size_t)spec->width - prefix_length;
     }
     wanted = wanted < 64 ? wanted : 64;

@@ -29,9 +29,9 @@
  *     wasm_import_memory__<module>__<field>           a struct wasm_memory
  *     wasm_import_table__<module>__<field>            a struct wasm_table
  *     wasm_import_global__<module>__<field>__<type>   its storage, a union wasm_value;
- *                                                     <type> is the value's letter, then m if mutable
- *     wasm_import_tag__<module>__<field>__<params>    a byte whose address is the tag's identity
- * Characters of a signature outside [A-Za-z0-9_] are written $xx, too. Import symbols
+ *                                                     <type> is the value's letter, then m if
+ * mutable wasm_import_tag__<module>__<field>__<params>    a byte whose address is the tag's
+ * identity Characters of a signature outside [A-Za-z0-9_] are written $xx, too. Import symbols
  * carry the prefix of waferc --symbol-prefix, and so does wasm_module.
  *
  * Function symbols: wasm.<index>.<name>, <index> in decimal in the module's
@@ -42,7 +42,7 @@
 #include <stdint.h>
 
 #define WASM_ABI_VERSION 1u
-#define WASM_PAGE_BYTES 65536u
+#define WASM_PAGE_BYTES  65536u
 /* Address space reserved for memory 0: 4 GiB of index plus 4 GiB of offset. */
 #define WASM_MEMORY_RESERVED_BYTES (8ull << 30)
 
@@ -54,20 +54,20 @@
  * the guard of the Wasm stack is WASM_TRAP_STACK_OVERFLOW. The texts are those
  * of the official test suite.
  */
-#define WASM_TRAPS(X)                                                                             \
-    X(UNREACHABLE, 1, "unreachable")                                                              \
-    X(MEMORY_BOUNDS, 2, "out of bounds memory access")                                            \
-    X(TABLE_BOUNDS, 3, "out of bounds table access")                                              \
-    X(UNDEFINED_ELEMENT, 4, "undefined element")                                                  \
-    X(UNINITIALIZED_ELEMENT, 5, "uninitialized element")                                          \
-    X(INDIRECT_CALL_TYPE, 6, "indirect call type mismatch")                                       \
-    X(DIVIDE_BY_ZERO, 7, "integer divide by zero")                                                \
-    X(INTEGER_OVERFLOW, 8, "integer overflow")                                                    \
-    X(INVALID_CONVERSION, 9, "invalid conversion to integer")                                     \
-    X(STACK_OVERFLOW, 10, "call stack exhausted")                                                 \
-    X(NULL_REFERENCE, 11, "null reference")                                                       \
-    X(UNCAUGHT_EXCEPTION, 12, "unhandled exception")                                              \
-    X(UNALIGNED_ATOMIC, 13, "unaligned atomic")                                                   \
+#define WASM_TRAPS(X)                                                                              \
+    X(UNREACHABLE, 1, "unreachable")                                                               \
+    X(MEMORY_BOUNDS, 2, "out of bounds memory access")                                             \
+    X(TABLE_BOUNDS, 3, "out of bounds table access")                                               \
+    X(UNDEFINED_ELEMENT, 4, "undefined element")                                                   \
+    X(UNINITIALIZED_ELEMENT, 5, "uninitialized element")                                           \
+    X(INDIRECT_CALL_TYPE, 6, "indirect call type mismatch")                                        \
+    X(DIVIDE_BY_ZERO, 7, "integer divide by zero")                                                 \
+    X(INTEGER_OVERFLOW, 8, "integer overflow")                                                     \
+    X(INVALID_CONVERSION, 9, "invalid conversion to integer")                                      \
+    X(STACK_OVERFLOW, 10, "call stack exhausted")                                                  \
+    X(NULL_REFERENCE, 11, "null reference")                                                        \
+    X(UNCAUGHT_EXCEPTION, 12, "unhandled exception")                                               \
+    X(UNALIGNED_ATOMIC, 13, "unaligned atomic")                                                    \
     X(EXPECTED_SHARED_MEMORY, 14, "expected shared memory")
 
 enum wasm_trap {
@@ -93,11 +93,11 @@ union wasm_value {
  */
 struct wasm_memory {
     uint8_t *base;
-    uint64_t size_bytes;      /* current size, a multiple of WASM_PAGE_BYTES */
-    uint64_t maximum_pages;   /* never exceeded; UINT64_MAX where the module states none */
-    uint64_t minimum_pages;   /* at instantiation */
-    uint32_t index;           /* in the module's memory index space */
-    uint32_t flags;           /* enum wasm_memory_flags */
+    uint64_t size_bytes;    /* current size, a multiple of WASM_PAGE_BYTES */
+    uint64_t maximum_pages; /* never exceeded; UINT64_MAX where the module states none */
+    uint64_t minimum_pages; /* at instantiation */
+    uint32_t index;         /* in the module's memory index space */
+    uint32_t flags;         /* enum wasm_memory_flags */
 };
 
 enum wasm_memory_flags {
@@ -123,18 +123,18 @@ struct wasm_function {
  * and have no struct wasm_table.
  */
 struct wasm_table {
-    void *base;             /* elements */
-    uint64_t size;          /* elements */
-    uint64_t maximum;       /* elements */
+    void *base;       /* elements */
+    uint64_t size;    /* elements */
+    uint64_t maximum; /* elements */
     uint64_t element_bytes;
 };
 
 struct wasm_export {
-    const char *name;       /* UTF-8, NUL-terminated copy; name_bytes counts inner NULs */
+    const char *name; /* UTF-8, NUL-terminated copy; name_bytes counts inner NULs */
     uint32_t name_bytes;
-    uint32_t kind;          /* 0 function, 1 table, 2 memory, 3 global, 4 tag */
-    const char *type;       /* functions: "ii_i"; globals: value letter, then 'm' if mutable */
-    void *address;          /* function code, struct wasm_table/_memory, global storage */
+    uint32_t kind;    /* 0 function, 1 table, 2 memory, 3 global, 4 tag */
+    const char *type; /* functions: "ii_i"; globals: value letter, then 'm' if mutable */
+    void *address;    /* function code, struct wasm_table/_memory, global storage */
     void (*invoke)(const union wasm_value *arguments, union wasm_value *results);
 };
 
@@ -144,11 +144,11 @@ enum wasm_module_flags {
 };
 
 struct wasm_module {
-    uint32_t abi_version;   /* WASM_ABI_VERSION */
-    uint32_t flags;         /* enum wasm_module_flags */
-    uint32_t cpu_level;     /* 2, 3 or 4: the x86-64 micro-architecture level compiled for */
+    uint32_t abi_version; /* WASM_ABI_VERSION */
+    uint32_t flags;       /* enum wasm_module_flags */
+    uint32_t cpu_level;   /* 2, 3 or 4: the x86-64 micro-architecture level compiled for */
     uint32_t export_count;
-    struct wasm_memory *memory;       /* memory 0, or NULL */
+    struct wasm_memory *memory;          /* memory 0, or NULL */
     struct wasm_memory *const *memories; /* all memories */
     uint64_t memory_count;
     /*
@@ -157,8 +157,8 @@ struct wasm_module {
      * any other compiled code.
      */
     void (*instantiate)(void);
-    void (*start)(void);              /* export "_start" of type v_v, or NULL */
-    void (*initialize)(void);         /* export "_initialize" of type v_v, or NULL */
+    void (*start)(void);               /* export "_start" of type v_v, or NULL */
+    void (*initialize)(void);          /* export "_initialize" of type v_v, or NULL */
     const struct wasm_export *exports; /* present with waferc --exports, else NULL */
 };
 

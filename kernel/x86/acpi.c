@@ -7,24 +7,24 @@
 #include "kernel/x86/paging.h"
 
 /* ACPI 6.5 §5.2: offsets into the tables. */
-#define RSDP_BYTES            20u
-#define RSDP_EXTENDED_BYTES   36u
-#define RSDP_REVISION         15u
-#define RSDP_RSDT             16u
-#define RSDP_XSDT             24u
-#define TABLE_HEADER_BYTES    36u
-#define TABLE_LENGTH          4u
-#define FADT_DSDT             40u
-#define FADT_PM1A_CONTROL     64u
-#define FADT_PM1B_CONTROL     68u
-#define FADT_X_DSDT           140u
-#define FADT_SLEEP_CONTROL    244u /* generic address: space id, 3 bytes, address at +4 */
-#define GAS_ADDRESS           4u
-#define GAS_SPACE_PORT        1u
-#define TABLE_MAX_BYTES       (4u << 20)
-#define TABLES_MAX            64u
-#define BIOS_AREA_START       0xe0000u
-#define BIOS_AREA_END         0x100000u
+#define RSDP_BYTES          20u
+#define RSDP_EXTENDED_BYTES 36u
+#define RSDP_REVISION       15u
+#define RSDP_RSDT           16u
+#define RSDP_XSDT           24u
+#define TABLE_HEADER_BYTES  36u
+#define TABLE_LENGTH        4u
+#define FADT_DSDT           40u
+#define FADT_PM1A_CONTROL   64u
+#define FADT_PM1B_CONTROL   68u
+#define FADT_X_DSDT         140u
+#define FADT_SLEEP_CONTROL  244u /* generic address: space id, 3 bytes, address at +4 */
+#define GAS_ADDRESS         4u
+#define GAS_SPACE_PORT      1u
+#define TABLE_MAX_BYTES     (4u << 20)
+#define TABLES_MAX          64u
+#define BIOS_AREA_START     0xe0000u
+#define BIOS_AREA_END       0x100000u
 
 static struct power_acpi power;
 
@@ -91,8 +91,8 @@ static const uint8_t *find_rsdp(uint64_t address)
         return given;
     }
     const uint8_t *area = map(BIOS_AREA_START, BIOS_AREA_END - BIOS_AREA_START);
-    for (uint32_t at = 0; area != NULL && at + RSDP_EXTENDED_BYTES <= BIOS_AREA_END - BIOS_AREA_START;
-         at += 16) {
+    for (uint32_t at = 0;
+         area != NULL && at + RSDP_EXTENDED_BYTES <= BIOS_AREA_END - BIOS_AREA_START; at += 16) {
         if (is_rsdp(area + at)) {
             return area + at;
         }
@@ -105,8 +105,8 @@ static const uint8_t *find_table(const uint8_t *rsdp, const char *signature, uin
 {
     bool extended = rsdp[RSDP_REVISION] >= 2 && read64(rsdp + RSDP_XSDT) != 0;
     uint32_t list_bytes;
-    const uint8_t *list = map_table(extended ? read64(rsdp + RSDP_XSDT) : read32(rsdp + RSDP_RSDT),
-                                    &list_bytes);
+    const uint8_t *list =
+        map_table(extended ? read64(rsdp + RSDP_XSDT) : read32(rsdp + RSDP_RSDT), &list_bytes);
     uint32_t entry_bytes = extended ? 8 : 4;
     for (uint32_t at = TABLE_HEADER_BYTES, count = 0;
          list != NULL && list_bytes - at >= entry_bytes && count < TABLES_MAX;

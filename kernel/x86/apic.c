@@ -8,28 +8,28 @@
 #include "kernel/x86/x86.h"
 
 /* SDM 3A §11.4.1; x2APIC MSRs are at 0x800 + offset / 16 (§11.12.1). */
-#define MSR_APIC_BASE          0x1bu
-#define MSR_APIC_ENABLE_BIT    (1u << 11)
-#define MSR_APIC_X2APIC_BIT    (1u << 10)
-#define MSR_TSC_DEADLINE       0x6e0u
-#define MSR_X2APIC             0x800u
-#define REG_ID                 0x020u
-#define REG_TASK_PRIORITY      0x080u
-#define REG_END                0x0b0u
-#define REG_SPURIOUS           0x0f0u
-#define REG_LVT_TIMER          0x320u
-#define REG_LVT_LINT0          0x350u
-#define REG_LVT_LINT1          0x360u
-#define REG_LVT_ERROR          0x370u
-#define REG_TIMER_COUNT        0x380u
-#define REG_TIMER_NOW          0x390u
-#define REG_TIMER_DIVIDE       0x3e0u
-#define LVT_MASKED_BIT         (1u << 16)
-#define LVT_TSC_DEADLINE       (2u << 17)
-#define SPURIOUS_ENABLE_BIT    (1u << 8)
-#define TIMER_DIVIDE_BY_16     0x3u
-#define CALIBRATION_NS         500000u
-#define CALIBRATION_TRIES      8u
+#define MSR_APIC_BASE       0x1bu
+#define MSR_APIC_ENABLE_BIT (1u << 11)
+#define MSR_APIC_X2APIC_BIT (1u << 10)
+#define MSR_TSC_DEADLINE    0x6e0u
+#define MSR_X2APIC          0x800u
+#define REG_ID              0x020u
+#define REG_TASK_PRIORITY   0x080u
+#define REG_END             0x0b0u
+#define REG_SPURIOUS        0x0f0u
+#define REG_LVT_TIMER       0x320u
+#define REG_LVT_LINT0       0x350u
+#define REG_LVT_LINT1       0x360u
+#define REG_LVT_ERROR       0x370u
+#define REG_TIMER_COUNT     0x380u
+#define REG_TIMER_NOW       0x390u
+#define REG_TIMER_DIVIDE    0x3e0u
+#define LVT_MASKED_BIT      (1u << 16)
+#define LVT_TSC_DEADLINE    (2u << 17)
+#define SPURIOUS_ENABLE_BIT (1u << 8)
+#define TIMER_DIVIDE_BY_16  0x3u
+#define CALIBRATION_NS      500000u
+#define CALIBRATION_TRIES   8u
 
 /* Intel 8259A: masks and initialisation words. */
 #define PIC1_COMMAND 0x20u
@@ -38,15 +38,15 @@
 #define PIC2_DATA    0xa1u
 
 /* Intel 82093AA §3: index and data windows, redirection entries from 0x10. */
-#define IOAPIC_ADDRESS        0xfec00000u
-#define IOAPIC_INDEX          0x00u
-#define IOAPIC_DATA           0x10u
-#define IOAPIC_VERSION        0x01u
-#define IOAPIC_REDIRECTION    0x10u
-#define IOAPIC_MASKED_BIT     (1u << 16)
-#define IOAPIC_LEVEL_BIT      (1u << 15)
+#define IOAPIC_ADDRESS     0xfec00000u
+#define IOAPIC_INDEX       0x00u
+#define IOAPIC_DATA        0x10u
+#define IOAPIC_VERSION     0x01u
+#define IOAPIC_REDIRECTION 0x10u
+#define IOAPIC_MASKED_BIT  (1u << 16)
+#define IOAPIC_LEVEL_BIT   (1u << 15)
 /* 82371SB §3.1: edge/level control of ISA lines. */
-#define ELCR_PORT             0x4d0u
+#define ELCR_PORT 0x4d0u
 
 static struct {
     bool x2apic;

@@ -147,8 +147,8 @@ static const char *read_pvh(uint64_t address, bootinfo_map *map, struct bootinfo
     memcpy(&info, start, sizeof(info));
     out->acpi_rsdp = info.rsdp;
     for (uint32_t i = 0; i < info.memory_map_entries && i < 4 * RANGES_MAX; i++) {
-        const void *entry = map(info.memory_map + i * sizeof(struct pvh_memory),
-                                sizeof(struct pvh_memory));
+        const void *entry =
+            map(info.memory_map + i * sizeof(struct pvh_memory), sizeof(struct pvh_memory));
         if (entry == NULL) {
             break;
         }
@@ -157,8 +157,8 @@ static const char *read_pvh(uint64_t address, bootinfo_map *map, struct bootinfo
         add_memory(memory, range.address, range.size_bytes, range.type);
     }
     for (uint32_t i = 0; i < info.module_count && i < BOOTINFO_MODULES_MAX; i++) {
-        const void *entry = map(info.modules + i * sizeof(struct pvh_module),
-                                sizeof(struct pvh_module));
+        const void *entry =
+            map(info.modules + i * sizeof(struct pvh_module), sizeof(struct pvh_module));
         if (entry == NULL) {
             break;
         }
@@ -223,8 +223,8 @@ static const char *read_multiboot2(uint64_t address, bootinfo_map *map, struct b
 {
     const void *start = map(address, 8);
     uint32_t total = start != NULL ? read32(start) : 0;
-    const uint8_t *info = total >= 8 && total <= MULTIBOOT2_INFO_MAX_BYTES ? map(address, total)
-                                                                          : NULL;
+    const uint8_t *info =
+        total >= 8 && total <= MULTIBOOT2_INFO_MAX_BYTES ? map(address, total) : NULL;
     if (info == NULL) {
         return "the Multiboot2 information is missing or damaged";
     }

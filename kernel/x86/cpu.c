@@ -124,7 +124,8 @@ static void patch_smap_sites(void)
 {
     const struct smap_site *site = (const struct smap_site *)(const void *)smap_sites_start;
     for (; (const char *)site < smap_sites_end; site++) {
-        uint8_t *code = (uint8_t *)((uintptr_t)&site->distance + (uintptr_t)(intptr_t)site->distance);
+        uint8_t *code =
+            (uint8_t *)((uintptr_t)&site->distance + (uintptr_t)(intptr_t)site->distance);
         code[0] = 0x0f;
         code[1] = 0x01;
         code[2] = (uint8_t)site->opcode_last;

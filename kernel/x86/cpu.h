@@ -25,8 +25,8 @@ enum cpu_feature {
 };
 
 struct cpu_info {
-    uint32_t features;             /* enum cpu_feature */
-    uint32_t level;                /* x86-64 micro-architecture level: 1..4 */
+    uint32_t features; /* enum cpu_feature */
+    uint32_t level;    /* x86-64 micro-architecture level: 1..4 */
     uint8_t physical_address_bits;
     uint32_t hypervisor_last_leaf; /* 0 without a hypervisor */
     char hypervisor[13];           /* "KVMKVMKVM", "TCGTCGTCGTCG", ... or "" */

@@ -84,8 +84,8 @@ static void load_segments(void)
     uint64_t base = (uint64_t)(uintptr_t)&tss;
     gdt[SELECTOR_CODE / 8] = 0x00af9b000000ffffull;
     /* SDM 3A §7.2.3: an available 64-bit TSS. */
-    gdt[SELECTOR_TSS / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 |
-                            (base >> 24 & 0xff) << 56;
+    gdt[SELECTOR_TSS / 8] =
+        (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
     gdt[SELECTOR_TSS / 8 + 1] = base >> 32;
     struct table_pointer pointer = {sizeof(gdt) - 1, (uint64_t)(uintptr_t)gdt};
     x86_load_gdt(&pointer);

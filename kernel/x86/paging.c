@@ -6,14 +6,14 @@
 #include "kernel/x86/x86.h"
 
 /* SDM 3A tables 4-15 to 4-20. */
-#define ENTRY_PRESENT_BIT     (1ull << 0)
-#define ENTRY_WRITABLE_BIT    (1ull << 1)
-#define ENTRY_USER_BIT        (1ull << 2)
-#define ENTRY_UNCACHED_MASK   (3ull << 3) /* PWT and PCD: strong uncacheable by default PAT */
-#define ENTRY_LARGE_BIT       (1ull << 7)
-#define ENTRY_NO_EXECUTE_BIT  (1ull << 63)
-#define ENTRY_ADDRESS_MASK    0x000ffffffffff000ull
-#define ENTRIES_PER_TABLE     512u
+#define ENTRY_PRESENT_BIT    (1ull << 0)
+#define ENTRY_WRITABLE_BIT   (1ull << 1)
+#define ENTRY_USER_BIT       (1ull << 2)
+#define ENTRY_UNCACHED_MASK  (3ull << 3) /* PWT and PCD: strong uncacheable by default PAT */
+#define ENTRY_LARGE_BIT      (1ull << 7)
+#define ENTRY_NO_EXECUTE_BIT (1ull << 63)
+#define ENTRY_ADDRESS_MASK   0x000ffffffffff000ull
+#define ENTRIES_PER_TABLE    512u
 
 #define LEVEL_4K   0u
 #define LEVEL_2M   1u
@@ -88,8 +88,8 @@ static uint64_t entry_bits(unsigned flags)
     bits |= (flags & PAGE_WRITABLE_BIT) != 0 ? ENTRY_WRITABLE_BIT : 0;
     bits |= (flags & PAGE_USER_BIT) != 0 ? ENTRY_USER_BIT : 0;
     bits |= (flags & PAGE_UNCACHED_BIT) != 0 ? ENTRY_UNCACHED_MASK : 0;
-    bits |= (flags & PAGE_EXECUTABLE_BIT) == 0 && cpu_has(CPU_HAS_NX_BIT) ? ENTRY_NO_EXECUTE_BIT
-                                                                         : 0;
+    bits |=
+        (flags & PAGE_EXECUTABLE_BIT) == 0 && cpu_has(CPU_HAS_NX_BIT) ? ENTRY_NO_EXECUTE_BIT : 0;
     return bits;
 }
 
@@ -184,15 +184,13 @@ enum err mmio_map(struct phys_addr address, uint64_t size_bytes, struct mmio *ou
 {
     uint64_t end;
     uint64_t limit = 1ull << cpu_info.physical_address_bits;
-    if (size_bytes == 0 || __builtin_add_overflow(address.value, size_bytes, &end) ||
-        end > limit) {
+    if (size_bytes == 0 || __builtin_add_overflow(address.value, size_bytes, &end) || end > limit) {
         return ERR_INVAL;
     }
     for (size_t i = 0; i < mmio_area.count; i++) {
         if (address.value >= mmio_area.windows[i].start && end <= mmio_area.windows[i].end) {
             out->base = (volatile uint8_t *)(uintptr_t)(mmio_area.windows[i].virtual_address +
-                                                        address.value -
-                                                        mmio_area.windows[i].start);
+                                                        address.value - mmio_area.windows[i].start);
             return ERR_OK;
         }
     }

@@ -66,7 +66,7 @@ bool paging_has_table(uint64_t virtual_address);
 struct paging_entry {
     uint64_t page_bytes; /* 4 KiB, 2 MiB or 1 GiB */
     struct phys_addr address;
-    unsigned flags;      /* enum page_flag */
+    unsigned flags; /* enum page_flag */
 };
 bool paging_lookup(uint64_t virtual_address, struct paging_entry *out);
 

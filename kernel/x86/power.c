@@ -29,8 +29,8 @@ void power_debug_exit(uint32_t code)
 static void enter_s5(const struct power_acpi *acpi)
 {
     if (acpi->sleep_control_address != 0) {
-        uint8_t value = (uint8_t)(REDUCED_SLEEP_ENABLE_BIT |
-                                  (uint32_t)acpi->sleep_type_a << REDUCED_SLEEP_TYPE_SHIFT);
+        uint8_t value = (uint8_t)(REDUCED_SLEEP_ENABLE_BIT | (uint32_t)acpi->sleep_type_a
+                                                                 << REDUCED_SLEEP_TYPE_SHIFT);
         struct mmio window;
         if (acpi->sleep_control_is_port) {
             io_write8((uint16_t)acpi->sleep_control_address, value);

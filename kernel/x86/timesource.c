@@ -11,9 +11,9 @@
 #define NS_PER_S 1000000000ull
 
 static struct {
-    uint64_t base;          /* TSC at time 0 */
+    uint64_t base; /* TSC at time 0 */
     uint64_t hz;
-    uint64_t ns_per_tick;   /* 32.32 fixed point */
+    uint64_t ns_per_tick; /* 32.32 fixed point */
 } tsc;
 
 /* Linux Documentation/virt/kvm/x86/msr.rst, cpuid.rst. */
@@ -77,23 +77,24 @@ static uint64_t hz_from_cpuid(void)
             return (uint64_t)r.ecx * r.ebx / r.eax;
         }
     }
-    if (cpu_info.hypervisor_last_leaf >= 0x40000010u && cpu_info.hypervisor_last_leaf < 0x40010000u) {
+    if (cpu_info.hypervisor_last_leaf >= 0x40000010u &&
+        cpu_info.hypervisor_last_leaf < 0x40010000u) {
         return (uint64_t)x86_cpuid(0x40000010u, 0).eax * 1000u;
     }
     return 0;
 }
 
 /* Intel 8254: channel 2, gated by bit 0 of port 0x61. */
-#define PIT_HZ           1193182u
-#define PIT_CHANNEL2     0x42u
-#define PIT_COMMAND      0x43u
-#define PIT_GATE         0x61u
-#define PIT_LOAD_COMMAND 0xb0u /* channel 2, low then high byte, mode 0, binary */
+#define PIT_HZ            1193182u
+#define PIT_CHANNEL2      0x42u
+#define PIT_COMMAND       0x43u
+#define PIT_GATE          0x61u
+#define PIT_LOAD_COMMAND  0xb0u /* channel 2, low then high byte, mode 0, binary */
 #define PIT_LATCH_COMMAND 0x80u
-#define PIT_START        0xffffu
-#define PIT_WINDOW       3579u /* 3 ms: a reading that is 1 us off costs 0.03 % */
-#define PIT_READINGS     8u
-#define PIT_SPIN_MAX     1000000u
+#define PIT_START         0xffffu
+#define PIT_WINDOW        3579u /* 3 ms: a reading that is 1 us off costs 0.03 % */
+#define PIT_READINGS      8u
+#define PIT_SPIN_MAX      1000000u
 
 struct pit_reading {
     uint64_t ticks; /* of the TSC, when the count was latched */
@@ -202,16 +203,16 @@ void timesource_spin_ns(uint64_t ns)
 }
 
 /* Motorola MC146818A: seconds, minutes, hours, day, month, year; status A and B. */
-#define RTC_INDEX             0x70u
-#define RTC_DATA              0x71u
-#define RTC_STATUS_A          0x0au
-#define RTC_STATUS_B          0x0bu
-#define RTC_A_UPDATING_BIT    0x80u
-#define RTC_B_BINARY_BIT      0x04u
-#define RTC_B_24_HOURS_BIT    0x02u
-#define RTC_HOUR_PM_BIT       0x80u
-#define RTC_SPIN_MAX          100000u
-#define RTC_FIELDS            6u
+#define RTC_INDEX          0x70u
+#define RTC_DATA           0x71u
+#define RTC_STATUS_A       0x0au
+#define RTC_STATUS_B       0x0bu
+#define RTC_A_UPDATING_BIT 0x80u
+#define RTC_B_BINARY_BIT   0x04u
+#define RTC_B_24_HOURS_BIT 0x02u
+#define RTC_HOUR_PM_BIT    0x80u
+#define RTC_SPIN_MAX       100000u
+#define RTC_FIELDS         6u
 
 static uint8_t rtc_read(uint8_t index)
 {

@@ -1,0 +1,37 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "kernel/base/chacha20.h"
+
+/* RFC 8439 §2.3.2: key 00 01 .. 1f, nonce 00 00 00 09 00 00 00 4a 00 00 00 00, counter 1. */
+static void test_rfc_8439_vector(void **state)
+{
+    (void)state;
+    static const uint8_t expected[64] = {
+        0x10, 0xf1, 0xe7, 0xe4, 0xd1, 0x3b, 0x59, 0x15, 0x50, 0x0f, 0xdd, 0x1f, 0xa3,
+        0x20, 0x71, 0xc4, 0xc7, 0xd1, 0xf4, 0xc7, 0x33, 0xc0, 0x68, 0x03, 0x04, 0x22,
+        0xaa, 0x9a, 0xc3, 0xd4, 0x6c, 0x4e, 0xd2, 0x82, 0x64, 0x46, 0x07, 0x9f, 0xaa,
+        0x09, 0x14, 0xc2, 0xd7, 0x05, 0xd9, 0x8b, 0x02, 0xa2, 0xb5, 0x12, 0x9c, 0xd1,
+        0xde, 0x16, 0x4e, 0xb9, 0xcb, 0xd0, 0x83, 0xe8, 0xa2, 0x50, 0x3c, 0x4e,
+    };
+    uint8_t key_bytes[32];
+    for (uint8_t i = 0; i < 32; i++) {
+        key_bytes[i] = i;
+    }
+    uint32_t key[8];
+    memcpy(key, key_bytes, sizeof(key));
+    const uint32_t nonce[3] = {0x09000000, 0x4a000000, 0};
+    uint8_t out[64];
+    chacha20_block(key, 1, nonce, out);
+    assert_memory_equal(out, expected, sizeof(out));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rfc_8439_vector)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
