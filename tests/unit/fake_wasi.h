@@ -13,7 +13,7 @@
 #include "kernel/base/wasm_abi.h"
 #include "wasi/wasi.h"
 
-#define FAKE_MEMORY_BYTES (4u * WASM_PAGE_BYTES)
+#define FAKE_MEMORY_BYTES (8u * WASM_PAGE_BYTES)
 #define FAKE_OUTPUT_BYTES (1u << 20)
 
 struct fake_kernel {

@@ -17,3 +17,6 @@ test_wasi_poll_SRCS := tests/unit/test_wasi_poll.c $(WASI_TEST_SRCS)
 
 UNIT_TESTS += test_wasi_sock
 test_wasi_sock_SRCS := tests/unit/test_wasi_sock.c $(WASI_TEST_SRCS)
+
+UNIT_TESTS += test_wasi_path
+test_wasi_path_SRCS := tests/unit/test_wasi_path.c $(WASI_TEST_SRCS)
