@@ -5,8 +5,8 @@
 #include "net/socket_protocol.h"
 #include "net/ip_text.h"
 
-#define DNS_TIMEOUT_FIRST_NS (2ull * NS_PER_S)
-#define DNS_TIMEOUT_NS       (4ull * NS_PER_S)
+#define DNS_TIMEOUT_FIRST_NS (1ull * NS_PER_S)
+#define DNS_TIMEOUT_NS       (3ull * NS_PER_S)
 
 static void query_take_datagrams(struct net_socket *socket);
 

@@ -65,6 +65,14 @@ static void relay_insert(struct tap_device *tap, struct relay_queue *queue, cons
     frame->due_ns = tap_now_ns() + delay_us * 1000;
     frame->length = length;
     memcpy(frame->data, data, length);
+    if (relay_random(tap, 1000) < tap->options.corrupt) {
+        /* Behind the Ethernet header, whose own checksum no TAP device has. */
+        size_t first = sizeof(struct virtio_net_hdr) + 14;
+        if (length > first) {
+            frame->data[first + relay_random(tap, (unsigned)(length - first))] ^=
+                (uint8_t)(1u << relay_random(tap, 8));
+        }
+    }
     struct relay_frame **link = &queue->first;
     while (*link != NULL && (*link)->due_ns <= frame->due_ns) {
         link = &(*link)->next;

@@ -1,6 +1,6 @@
 /*
  * A struct netdev over a Linux TAP device, with an impairing relay of our own in both
- * directions: loss, duplication, reordering and delay, seeded. Hosted tests only.
+ * directions: loss, duplication, reordering, corruption and delay, seeded. Hosted tests only.
  */
 #pragma once
 
@@ -16,6 +16,7 @@ struct tap_options {
     unsigned loss; /* per thousand frames, each direction */
     unsigned duplicate;
     unsigned reorder;  /* per thousand: held back for a few ms more */
+    unsigned corrupt;  /* per thousand: one bit flips; without offloads only */
     unsigned delay_us; /* of every frame */
     uint64_t seed;
 };

@@ -6,6 +6,7 @@
  * Commands on standard input, one a line, each answered by one line on standard output:
  *   connect ADDRESS PORT BYTES   sends pattern bytes, half-closes, reads to the end
  *   resolve NAME                 through the stub resolver
+ *   mtu ADDRESS                  of the path there, as far as is known
  *   address                      which IPv4 and IPv6 addresses the stack has
  *   quit                         closes everything and checks that nothing leaked
  */
@@ -402,6 +403,19 @@ static void command_address(void)
     printf("\n");
 }
 
+static void command_mtu(const char *host)
+{
+    static const struct ip_address any;
+    struct ip_address address;
+    struct ip_route route;
+    if (ip_address_parse(host, strlen(host), &address) &&
+        ip_route(stack, &any, &address, &route) == ERR_OK) {
+        printf("mtu %u\n", route.mtu_bytes);
+    } else {
+        printf("mtu unknown\n");
+    }
+}
+
 static void command_resolve(const char *name)
 {
     enum err error = dns_query_start(stack, name, strlen(name), 3, &query);
@@ -437,6 +451,8 @@ static bool do_command(const char *line)
         command_connect(host, port, bytes);
     } else if (sscanf(line, "resolve %63s", host) == 1) {
         command_resolve(host);
+    } else if (sscanf(line, "mtu %63s", host) == 1) {
+        command_mtu(host);
     } else if (strncmp(line, "address", 7) == 0) {
         command_address();
     } else if (strncmp(line, "quit", 4) == 0) {
@@ -546,6 +562,7 @@ int main(int count, char **values)
         .loss = option(count, values, "loss", 0),
         .duplicate = option(count, values, "duplicate", 0),
         .reorder = option(count, values, "reorder", 0),
+        .corrupt = option(count, values, "corrupt", 0),
         .delay_us = option(count, values, "delay", 0),
         .seed = option(count, values, "seed", 1),
     };
