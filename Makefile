@@ -72,27 +72,41 @@ include $(sort $(wildcard tests/unit/*.mk tests/net/*.mk tests/fuzz/*.mk tests/s
 
 HOST_TEST_FLAGS := -std=gnu17 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
     -fno-omit-frame-pointer -I. $(WARNINGS)
-# Optional per test: <name>_FLAGS, <name>_LIBS.
+# Sources are compiled once for all tests; a test with flags of its own (<name>_FLAGS, <name>_LIBS) is
+# compiled by itself.
+$(O)/unit/obj/%.o: %
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_TEST_FLAGS) -MMD -MP -c -o $@ $<
+$(O)/fuzz/obj/%.o: %
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOST_TEST_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+# $(1) name, $(2) folder, $(3) link flags
 define HOST_TEST_RULE
-$(O)/unit/$(1): $$($(1)_SRCS)
+ifdef $(1)_FLAGS
+$(O)/$(2)/$(1): $$($(1)_SRCS)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(HOST_TEST_FLAGS) $$($(1)_FLAGS) -MMD -MP -MF $$@.d -o $$@ $$($(1)_SRCS) $$($(1)_LIBS) -lcmocka
--include $(O)/unit/$(1).d
+	$$(Q)$$(CC) $$(HOST_TEST_FLAGS) $$($(1)_FLAGS) $(3) -o $$@ $$($(1)_SRCS) $$($(1)_LIBS)
+else
+$(O)/$(2)/$(1): $$(patsubst %,$(O)/$(2)/obj/%.o,$$($(1)_SRCS))
+	$$(Q)$$(CC) $$(HOST_TEST_FLAGS) $(3) -o $$@ $$^ $$($(1)_LIBS)
+-include $$(patsubst %,$(O)/$(2)/obj/%.d,$$($(1)_SRCS))
+endif
 endef
-define FUZZ_RULE
-$(O)/fuzz/$(1): $$($(1)_SRCS)
-	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(HOST_TEST_FLAGS) $$($(1)_FLAGS) -fsanitize=fuzzer -o $$@ $$($(1)_SRCS) $$($(1)_LIBS)
-endef
-$(foreach t,$(UNIT_TESTS),$(eval $(call HOST_TEST_RULE,$(t))))
-$(foreach t,$(FUZZ_TARGETS),$(eval $(call FUZZ_RULE,$(t))))
+$(foreach t,$(UNIT_TESTS),$(eval $(call HOST_TEST_RULE,$(t),unit,-lcmocka)))
+$(foreach t,$(FUZZ_TARGETS),$(eval $(call HOST_TEST_RULE,$(t),fuzz,-fsanitize=fuzzer)))
 
 .PHONY: test-unit-build fuzz-build test-unit
 test-unit-build: $(addprefix $(O)/unit/,$(UNIT_TESTS))
 fuzz-build: $(addprefix $(O)/fuzz/,$(FUZZ_TARGETS))
-SUITE_UNIT := for t in $(UNIT_TESTS); do CMOCKA_MESSAGE_OUTPUT=TAP $(O)/unit/$$t || echo "not ok - $$t ended with an error"; done
+SUITE_UNIT = tests/unit/run.sh $(O)/unit $(UNIT_TESTS)
+SUITE_FUZZ = tests/fuzz/run.sh $(O)/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+FUZZ_SECONDS ?= 10
 test-unit: test-unit-build
-	$(Q)tests/run.py --logs $(O)/test-logs 'unit=$(value SUITE_UNIT)'
+	$(Q)tests/run.py --logs $(O)/test-logs 'unit=$(SUITE_UNIT)'
+test-fuzz: fuzz-build
+	$(Q)tests/run.py --logs $(O)/test-logs 'fuzz=$(SUITE_FUZZ)'
+fuzz:
+	$(Q)$(MAKE) test-fuzz FUZZ_SECONDS=600
 
 -include $(KERNEL_OBJS:.o=.d) $(AOT_OBJS:.o=.d)
 
@@ -160,10 +174,22 @@ clean:
 	rm -rf $(O)
 
 # ---- make test ----------------------------------------------------------------------------------
-.PHONY: test test-boot test-spec test-net test-apps test-build
-SUITE_BOOT := tests/boot/run.py --out $(O)
-test-boot: setup-test waferc kernel examples
+.PHONY: test test-all test-boot test-apps test-net test-fuzz fuzz
+SUITE_BOOT = tests/boot/run.py --out $(O)
+SUITE_APPS = tests/apps/run.py --out $(O)
+test-boot: waferc kernel examples
 	$(Q)tests/run.py --logs $(O)/test-logs 'boot=$(SUITE_BOOT)'
+test-apps: waferc kernel
+	$(Q)tests/run.py --logs $(O)/test-logs 'apps=$(SUITE_APPS)'
+# Set-up first, by itself: what is built needs what it installs.
+test: setup-test
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) test-build
+	$(Q)$(MAKE) --no-print-directory test-all
+.PHONY: test-build
+test-build: waferc kernel examples test-unit-build fuzz-build spec-build $(O)/unit/tap_host
+test-all: test-build
+	$(Q)tests/run.py --logs $(O)/test-logs 'unit=$(SUITE_UNIT)' 'fuzz=$(SUITE_FUZZ)' \
+	    'linux=$(SUITE_NET_TAP)' 'spec=$(SUITE_SPEC)' 'boot=$(SUITE_BOOT)' 'apps=$(SUITE_APPS)'
 
 # ---- make lint ----------------------------------------------------------------------------------
 .PHONY: lint format
