@@ -14,7 +14,7 @@
 #include "wasi/wasi.h"
 
 #define FAKE_MEMORY_BYTES (8u * WASM_PAGE_BYTES)
-#define FAKE_OUTPUT_BYTES (1u << 20)
+#define FAKE_OUTPUT_BYTES (1u << 18)
 
 struct fake_kernel {
     uint64_t now_ns;
