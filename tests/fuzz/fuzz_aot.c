@@ -1,18 +1,19 @@
 /*
- * libFuzzer target: arbitrary bytes as a module. The decoder and the validator must end in
- * a message or in success, with memory in proportion to the input.
+ * libFuzzer target: arbitrary bytes as a module. The decoder, the validator and the reader
+ * of line tables must end in a message or in success, with memory in proportion to the input.
  */
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "aot/debug_lines.h"
 #include "aot/module.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What a small file may cost at most: the first blocks of the arena, and each byte some
  * hundred times. */
-#define FIXED_BYTES ((size_t)4 << 20)
+#define FIXED_BYTES    ((size_t)4 << 20)
 #define BYTES_PER_BYTE 400u
 
 static void compile(const uint8_t *data, size_t size, uint32_t features)
@@ -26,7 +27,9 @@ static void compile(const uint8_t *data, size_t size, uint32_t features)
     arena_init(&arena, &diag);
     arena.limit_bytes = FIXED_BYTES + size * BYTES_PER_BYTE;
     if (setjmp(escape) == 0) {
-        module_validate(module_decode(&arena, &diag, data, size, features));
+        struct module *module = module_decode(&arena, &diag, data, size, features);
+        module_validate(module);
+        debug_lines_decode(module);
     } else if (diag.message[0] == 0) {
         __builtin_trap();
     }

@@ -7,3 +7,6 @@ test_aot_decode_SRCS := tests/unit/test_aot_decode.c tests/unit/aot_helpers.c $(
 
 UNIT_TESTS += test_aot_validate
 test_aot_validate_SRCS := tests/unit/test_aot_validate.c tests/unit/aot_helpers.c $(AOT_INPUT_SRCS)
+
+UNIT_TESTS += test_aot_debug_lines
+test_aot_debug_lines_SRCS := tests/unit/test_aot_debug_lines.c tests/unit/aot_helpers.c $(AOT_INPUT_SRCS)
