@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "aot/debug_lines.h"
+
 static void *codegen_alloc(uint32_t count, size_t bytes)
 {
     void *memory = calloc((size_t)count + 1, bytes);
@@ -147,6 +149,8 @@ void codegen_plan(struct codegen *gen, struct module *module, const struct optio
     plan_tables(gen);
     plan_data(gen);
     codegen_plan_throws(gen);
+    gen->lines = options->wants_debug_info ? debug_lines_decode(module) : NULL;
+    gen->has_line_info = gen->lines != NULL;
 }
 
 void codegen_destroy(struct codegen *gen)
@@ -196,12 +200,14 @@ static LLVMMemoryBufferRef build_unit(const struct codegen *gen, uint32_t index)
 
     target_create(&target, gen->options);
     unit_init(&unit, gen, &target, index);
+    debug_begin_unit(&unit);
     if (index == 0) {
         emit_module(&unit);
     }
     for (uint32_t i = range.start; i < range.end; i++) {
         emit_function(&unit, i);
     }
+    debug_end_unit(&unit);
     if (LLVMVerifyModule(unit.llvm, LLVMReturnStatusAction, &error)) {
         fprintf(stderr, "waferc: internal error: %s\n", error);
         exit(1);

@@ -13,9 +13,11 @@
 #pragma once
 
 #include <llvm-c/Core.h>
+#include <llvm-c/DebugInfo.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "aot/debug_lines.h"
 #include "aot/instruction.h"
 #include "aot/module.h"
 #include "aot/options.h"
@@ -47,6 +49,7 @@ struct codegen {
     bool has_tail_calls;    /* functions use a convention that allows them */
     bool has_scopes;        /* accesses need alias scopes to be told apart */
     bool has_line_info;
+    const struct line_table *lines; /* NULL without has_line_info */
 };
 
 struct signature {
@@ -89,7 +92,8 @@ struct unit {
     LLVMValueRef data_blob;
     LLVMValueRef memory_zero;
     LLVMValueRef exception_pending;
-
+    LLVMDIBuilderRef debug_builder; /* NULL without line information, like all of these */
+    LLVMMetadataRef *debug_files;
     LLVMValueRef *loads; /* from linear memory: the dead ones must still trap */
     uint32_t load_count;
     uint32_t load_capacity;
@@ -158,6 +162,11 @@ struct fn {
     struct instruction in;
     bool is_unreachable;
     uint32_t skipped_depth;
+    LLVMMetadataRef outer_location; /* of the builder, when this function was begun */
+    LLVMMetadataRef subprogram;     /* NULL: the function has no lines */
+    LLVMMetadataRef scope;          /* of code from scope_file */
+    uint32_t scope_file;
+    uint32_t line_row;
 };
 
 /* ---- codegen.c ---------------------------------------------------------------------------- */
@@ -172,6 +181,15 @@ void codegen_plan(struct codegen *gen, struct module *module, const struct optio
 void codegen_plan_throws(struct codegen *gen);
 void codegen_run(struct codegen *gen, struct codegen_output *out);
 void codegen_destroy(struct codegen *gen);
+
+/* ---- emit_debug.c: source lines; all do nothing in a module without ------------------------- */
+
+void debug_begin_unit(struct unit *unit);
+void debug_end_unit(struct unit *unit);
+/* After fn_begin, before anything is built. */
+void debug_begin_function(struct fn *fn);
+/* Code built from now on belongs to the instruction just read. */
+void debug_instruction(struct fn *fn);
 
 /* ---- unit.c: the things of a module, declared on first use --------------------------------- */
 

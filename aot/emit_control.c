@@ -209,9 +209,11 @@ static void emit_br_table(struct fn *fn)
         } else {
             /* Values were made canonical by a first feeding or need no instruction: the
              * switch already ends the block. */
+            LLVMMetadataRef location = LLVMGetCurrentDebugLocation2(fn->builder);
             LLVMPositionBuilderBefore(fn->builder, chosen);
             control_feed(fn, control);
             LLVMPositionBuilderAtEnd(fn->builder, here);
+            LLVMSetCurrentDebugLocation2(fn->builder, location);
         }
         LLVMAddCase(chosen, unit_i32(fn->unit, i), target);
     }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <llvm-c/DebugInfo.h>
+
 #include "aot/codegen.h"
 
 static void *fn_alloc(uint32_t count, size_t bytes)
@@ -34,10 +36,13 @@ void fn_position(struct fn *fn, LLVMBasicBlockRef block)
 LLVMValueRef fn_alloca(struct fn *fn, LLVMTypeRef type)
 {
     LLVMBasicBlockRef here = LLVMGetInsertBlock(fn->builder);
+    /* Going in front of an instruction takes over its source location. */
+    LLVMMetadataRef location = LLVMGetCurrentDebugLocation2(fn->builder);
 
     LLVMPositionBuilderBefore(fn->builder, fn->entry_end);
     LLVMValueRef out = LLVMBuildAlloca(fn->builder, type, "");
     LLVMPositionBuilderAtEnd(fn->builder, here);
+    LLVMSetCurrentDebugLocation2(fn->builder, location);
     return out;
 }
 
@@ -75,6 +80,8 @@ void fn_trap_if(struct fn *fn, LLVMValueRef condition, enum wasm_trap kind)
 void fn_begin(struct fn *fn, struct unit *unit, LLVMValueRef llvm)
 {
     *fn = (struct fn){.unit = unit, .module = unit->module, .builder = unit->builder, .llvm = llvm};
+    fn->outer_location = LLVMGetCurrentDebugLocation2(fn->builder);
+    LLVMSetCurrentDebugLocation2(fn->builder, NULL);
     fn->entry = LLVMAppendBasicBlockInContext(unit->context, llvm, "");
     LLVMBasicBlockRef body = LLVMAppendBasicBlockInContext(unit->context, llvm, "");
     LLVMPositionBuilderAtEnd(fn->builder, fn->entry);
@@ -84,6 +91,7 @@ void fn_begin(struct fn *fn, struct unit *unit, LLVMValueRef llvm)
 
 void fn_end(struct fn *fn)
 {
+    LLVMSetCurrentDebugLocation2(fn->builder, fn->outer_location);
     free(fn->locals);
     free(fn->local_types);
     free(fn->stack);
@@ -164,12 +172,14 @@ void emit_function(struct unit *unit, uint32_t index)
     fn.stack = fn_alloc(function->max_stack, sizeof(*fn.stack));
     fn.controls = fn_alloc(function->max_block_depth + 2, sizeof(*fn.controls));
     make_locals(&fn);
+    debug_begin_function(&fn);
     fn.reader = module_reader(fn.module, function->code_start, function->body_end);
     struct control *control = control_push(&fn, CONTROL_FUNCTION);
     control->results = unit->module->types[function->type].results;
     control->result_count = unit->module->types[function->type].result_count;
     while (fn.control_count > 0) {
         instruction_read(fn.module, &fn.reader, &fn.in);
+        debug_instruction(&fn);
         if (!fn.is_unreachable || !skip_instruction(&fn)) {
             emit_instruction(&fn);
         }

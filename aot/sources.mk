@@ -1,6 +1,7 @@
 # waferc's sources, relative to the project's root. Maintained with the folder.
 AOT_INPUT_SRCS := \
     aot/arena.c \
+    aot/debug_lines.c \
     aot/decode.c \
     aot/decode_code.c \
     aot/decode_names.c \
@@ -25,6 +26,7 @@ AOT_SRCS := $(AOT_INPUT_SRCS) \
     aot/emit_control.c \
     aot/emit_convert.c \
     aot/emit_data.c \
+    aot/emit_debug.c \
     aot/emit_exception.c \
     aot/exception_pool.c \
     aot/throw_plan.c \
