@@ -1,1 +1,5 @@
 # Unit tests of tcp: see the Makefile's UNIT_TESTS.
+TCP_HARNESS_SRCS := tests/unit/tcp_harness.c $(NET_SRCS)
+
+UNIT_TESTS += test_tcp_states
+test_tcp_states_SRCS := tests/unit/test_tcp_states.c $(TCP_HARNESS_SRCS)
