@@ -36,11 +36,15 @@ bool virtio_reset(struct virtio_device *device)
 {
     device->transport->write_status(device, 0);
     for (uint32_t i = 0; i < RESET_READS_MAX; i++) {
-        if (device->transport->read_status(device) == 0) {
+        uint8_t status = device->transport->read_status(device);
+        if (status == 0) {
             return true;
         }
+        if ((status & VIRTIO_STATUS_FAILED_BIT) != 0) {
+            break; /* Firecracker's devices cannot be reset once they run, and say so. */
+        }
     }
-    log_error("virtio", "%s does not answer to a reset", device->name);
+    log_info("virtio", "%s does not answer to a reset", device->name);
     return false;
 }
 

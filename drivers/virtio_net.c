@@ -17,7 +17,7 @@
 /* RFC 791 §3.1 asks every host for this much; less is a broken setting. */
 #define MTU_MIN 576u
 /* Without MRG_RXBUF a frame has to fit into one receive buffer. */
-#define MTU_UNMERGED_MAX 1900u
+#define MTU_UNMERGED_MAX 3900u
 
 #define FEATURES_LARGE_RECEIVE (VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6)
 #define FEATURES_LARGE_SEND    (VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6)

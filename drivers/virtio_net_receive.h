@@ -2,7 +2,7 @@
  * The receiving half of virtio_net: the pool of receive buffers, the receive ring, and
  * the assembly of frames from merged buffers (virtio 1.2 §5.1.6.3, §5.1.6.4).
  *
- *   page of the pool   [net_buffer|  data ...  ][net_buffer|  data ...  ]
+ *   page of the pool   [net_buffer|  data ...                           ]
  *   free list  --->  receive ring  --->  frame under assembly  --->  stack
  *       ^                                                              |
  *       +------------------------ receive_free -----------------------+

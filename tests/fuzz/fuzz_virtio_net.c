@@ -60,7 +60,7 @@ static void on_receive(void *stack, struct net_buffer *chain)
 
     (void)stack;
     for (const struct net_buffer *part = chain; part != NULL; part = part->next_part) {
-        check(part->length_bytes != 0 && part->length_bytes <= 1984);
+        check(part->length_bytes != 0 && part->length_bytes <= 4032);
         total += part->length_bytes;
         sum += part->data[0];
         sum += part->data[part->length_bytes - 1];
@@ -96,7 +96,7 @@ static void card_returns(struct input *input, struct fake_queue *queue)
         };
         memset(chain.segments[0].data, (int)how, chain.segments[0].length_bytes);
         memcpy(chain.segments[0].data, &header, sizeof(header));
-        fake_return(queue, chain.head, take(input, 2) % 2000);
+        fake_return(queue, chain.head, take(input, 2) % 4050);
     } else {
         fake_return(queue, chain.head, 0);
     }

@@ -17,7 +17,7 @@
 #include "tests/unit/fake_machine.h"
 #include "tests/unit/fake_virtio.h"
 
-#define BUFFER_BYTES 1984u
+#define BUFFER_BYTES 4032u
 #define ALL_FEATURES                                                                               \
     (VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MTU | VIRTIO_NET_F_MAC |           \
      VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_HOST_TSO4 |                  \
@@ -103,7 +103,7 @@ static void check_frame(const struct net_buffer *frame, uint32_t bytes)
         for (uint32_t i = 0; i < part->length_bytes; i++, at++) {
             assert_int_equal(part->data[i], (uint8_t)(at * 7 + at / 256));
         }
-        assert_int_equal(part->capacity_bytes, 2048);
+        assert_int_equal(part->capacity_bytes, 4096);
     }
     assert_int_equal(at, bytes);
 }
@@ -130,7 +130,7 @@ static void test_set_up(void **state)
     open_card(ALL_FEATURES & ~(VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_CSUM));
     assert_int_equal(card->features, NETDEV_RX_CHECKSUM_BIT);
     assert_true((fake.accepted & (VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_HOST_TSO4)) == 0);
-    assert_int_equal(card->mtu_bytes, 1900);
+    assert_int_equal(card->mtu_bytes, 3900);
 }
 
 static void test_bad_config(void **state)
@@ -180,7 +180,7 @@ static void test_receive(void **state)
         received_count = 0;
     }
     /* Nothing was allocated on the way. */
-    assert_true(fake_machine.pages_in_use < 256);
+    assert_true(fake_machine.pages_in_use < 400);
     /* Budget. */
     for (unsigned i = 0; i < 10; i++) {
         deliver(100, (struct virtio_net_header){.flags = VIRTIO_NET_DATA_VALID_BIT});
@@ -273,18 +273,18 @@ static void test_receive_bad_frames(void **state)
         deliver_raw(&(struct virtio_net_header){.buffer_count = 2}, 100);
         deliver_raw(&(struct virtio_net_header){0}, 100);
         assert_int_equal(card->ops->poll(card, 64), 0);
-        deliver_raw(&(struct virtio_net_header){.buffer_count = 2}, 1984);
+        deliver_raw(&(struct virtio_net_header){.buffer_count = 2}, BUFFER_BYTES);
         deliver_raw(&(struct virtio_net_header){0}, 0);
         assert_int_equal(card->ops->poll(card, 64), 0);
     }
     /* Longer than any frame. */
-    deliver_raw(&(struct virtio_net_header){.buffer_count = 40}, 1984);
-    for (unsigned i = 1; i < 40; i++) {
-        deliver_raw(&(struct virtio_net_header){0}, 1984);
+    deliver_raw(&(struct virtio_net_header){.buffer_count = 20}, BUFFER_BYTES);
+    for (unsigned i = 1; i < 20; i++) {
+        deliver_raw(&(struct virtio_net_header){0}, BUFFER_BYTES);
     }
     assert_int_equal(card->ops->poll(card, 64), 0);
     assert_false(fake.device.broken);
-    assert_true(fake_machine.pages_in_use < 256);
+    assert_true(fake_machine.pages_in_use < 400);
     deliver(100, (struct virtio_net_header){0});
     assert_int_equal(card->ops->poll(card, 64), 1);
 }
@@ -468,7 +468,7 @@ static void test_lying_card(void **state)
     open_card(ALL_FEATURES);
     struct fake_chain chain;
     assert_true(fake_take(rx, &chain));
-    fake_return(rx, chain.head, 1985);
+    fake_return(rx, chain.head, BUFFER_BYTES + 1);
     assert_int_equal(card->ops->poll(card, 64), 0);
     expect_contained();
 
