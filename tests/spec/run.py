@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the official WebAssembly tests against waferc; prints TAP, one test a .wast file.
 
-Usage: tests/spec/run.py [--out BUILD] [--suite FOLDER] [--jobs N] [--keep] [FILE ...]
+Usage: tests/spec/run.py [--out BUILD] [--suite FOLDER] [--jobs N] [--flags FLAGS] [FILE ...]
 
 FILE selects tests by a part of their names ("wg-2.0/i32"). Each file's modules are
 compiled by waferc, linked with the hosted runner (tests/hosted/) into one program, and
@@ -45,7 +45,7 @@ class Bench:
 
     def __init__(self, options):
         self.out = os.path.abspath(options.out)
-        self.level = options.level
+        self.flags = options.flags.split()
         self.waferc = os.path.join(self.out, "waferc")
         self.describe = os.path.join(self.out, "hosted", "describe")
         self.runner = os.path.join(self.out, "hosted", "spec_runner.a")
@@ -71,7 +71,7 @@ class Bench:
         run(["wat2wasm", reduced, "-o", self.spectest], "wat2wasm")
 
     def compile(self, path, prefix, target):
-        run([self.waferc, "--symbol-prefix", prefix, "--exports", self.level, "--threads", "1",
+        run([self.waferc, "--symbol-prefix", prefix, "--exports", "--threads", "1", *self.flags,
              path, "-o", target], f"waferc {os.path.basename(path)}")
 
     def make_object(self, instance, folder):
@@ -184,7 +184,7 @@ def main():
     parser.add_argument("--out", default="build")
     parser.add_argument("--suite", default=os.path.join(ROOT, "..", "shared", "testsuite"))
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--level", default="-O1", help="optimisation: -O0 to -O3")
+    parser.add_argument("--flags", default="-O1", help="for waferc, as in --flags='-O3 --cpu native'")
     parser.add_argument("files", nargs="*")
     options = parser.parse_args()
     if not os.path.isdir(options.suite):
