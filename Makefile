@@ -38,6 +38,10 @@ KERNEL_FLAGS := -std=gnu17 -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zo
     -fstack-protector-strong -mstack-protector-guard=global -ftrivial-auto-var-init=zero \
     -ffunction-sections -fdata-sections \
     -ffile-prefix-map=$(CURDIR)=. -I. $(WARNINGS) -Wframe-larger-than=1024
+# Undefined behaviour traps and is reported by kernel/trap.c; use a build folder of its own.
+ifdef UBSAN
+KERNEL_FLAGS += -fsanitize=undefined -fsanitize-trap=undefined -Wframe-larger-than=4096
+endif
 KERNEL_ALL_SRCS := $(KERNEL_SRCS) $(DRIVERS_SRCS) $(NET_SRCS) $(FS_SRCS) $(WASI_SRCS)
 KERNEL_OBJS := $(patsubst %,$(O)/obj/%.o,$(KERNEL_ALL_SRCS))
 

@@ -169,7 +169,8 @@ static void warn_unknown(void)
                                        "tty=",
                                        "argv0=",
                                        "timeout=",
-                                       "virtio_mmio.device="};
+                                       "virtio_mmio.device=",
+                                       "check="};
     for (size_t i = 0; i < config.line.token_count; i++) {
         bool known = false;
         for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {

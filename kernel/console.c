@@ -4,6 +4,7 @@
 
 #include "kernel/base/assert.h"
 #include "kernel/console_boot.h"
+#include "kernel/irq.h"
 #include "kernel/x86/debugcon.h"
 #include "kernel/x86/uart.h"
 
@@ -25,6 +26,23 @@ void console_initialize(void)
     uart_initialize();
     console.has_stdout_port = debugcon_is_present(PORT_STDOUT);
     console.has_stderr_port = debugcon_is_present(PORT_STDERR);
+}
+
+/*
+ * The interrupt only ends a halt. It stays off until the input has been taken, so that a
+ * line that is level-triggered cannot keep interrupting.
+ */
+static void on_uart_input(void *context)
+{
+    (void)context;
+    uart_enable_input_interrupt(false);
+}
+
+void console_start_input(void)
+{
+    if (uart_is_present() && irq_attach_line(UART_IRQ_LINE, on_uart_input, NULL) == ERR_OK) {
+        uart_enable_input_interrupt(true);
+    }
 }
 
 void console_set_terminals(const char *list)
@@ -77,6 +95,9 @@ enum err console_read(void *data, size_t size_bytes, size_t *out_bytes)
         return backend->read(backend->context, data, size_bytes, out_bytes);
     }
     *out_bytes = uart_read(data, size_bytes);
+    if (!uart_input_ready()) {
+        uart_enable_input_interrupt(true);
+    }
     return *out_bytes == 0 && size_bytes != 0 ? ERR_AGAIN : ERR_OK;
 }
 
@@ -86,7 +107,11 @@ bool console_input_ready(void)
     if (backend != NULL) {
         return backend->input_ready == NULL || backend->input_ready(backend->context);
     }
-    return uart_input_ready();
+    if (uart_input_ready()) {
+        return true;
+    }
+    uart_enable_input_interrupt(true);
+    return false;
 }
 
 bool console_is_terminal(int descriptor)

@@ -10,6 +10,7 @@
 
 #include "drivers/drivers.h"
 #include "fs/fs.h"
+#include "kernel/base/string.h"
 #include "kernel/clock.h"
 #include "kernel/clock_boot.h"
 #include "kernel/config.h"
@@ -19,6 +20,7 @@
 #include "kernel/log.h"
 #include "kernel/machine.h"
 #include "kernel/mem.h"
+#include "kernel/page_check.h"
 #include "kernel/panic.h"
 #include "kernel/poweroff_boot.h"
 #include "kernel/random.h"
@@ -204,6 +206,7 @@ _Noreturn void kernel_main(uint32_t protocol, uint64_t boot_information)
     if (irq_initialize() != ERR_OK) {
         panic("this machine has no local APIC; choose one that has");
     }
+    console_start_input();
     poweroff_set_acpi(acpi_find_poweroff(info->acpi_rsdp));
     if (config->timeout_ns != 0) {
         wait_set_limit(clock_monotonic_ns() + config->timeout_ns);
@@ -225,6 +228,9 @@ _Noreturn void kernel_main(uint32_t protocol, uint64_t boot_information)
                   : 0ull,
               (unsigned long long)pages_free_count() * PAGE_BYTES >> 20);
     }
+    const char *check = cmdline_value(&config->line, "check");
+    page_check_enable(check != NULL && strcmp(check, "pages") == 0);
+    page_check_run("boot");
     log_info("boot", "ready after %llu us; %llu of %llu KiB free",
              (unsigned long long)clock_monotonic_ns() / 1000u,
              (unsigned long long)pages_free_count() * PAGE_BYTES >> 10,

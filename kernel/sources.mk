@@ -15,6 +15,7 @@ KERNEL_SRCS := \
     kernel/log.c \
     kernel/machine.c \
     kernel/main.c \
+    kernel/page_check.c \
     kernel/pages.c \
     kernel/panic.c \
     kernel/poweroff.c \

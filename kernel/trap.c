@@ -31,6 +31,23 @@ static void print(const char *format, ...)
     console_write(CONSOLE_LOG, line, length < sizeof(line) ? length : sizeof(line) - 1);
 }
 
+/* The check of -fsanitize=undefined that failed: clang's SanitizerHandler, its first entries. */
+static const char *sanitizer_text(unsigned kind)
+{
+    static const char *const names[] = {
+        "add overflow",        "builtin unreachable",   "control flow integrity",
+        "division overflow",   "dynamic type",          "float cast",
+        "function type",       "implicit conversion",   "invalid builtin",
+        "invalid objc cast",   "load of invalid value", "missing return",
+        "multiply overflow",   "negate overflow",       "nullability argument",
+        "nullability return",  "nonnull argument",      "nonnull return",
+        "index out of bounds", "pointer overflow",      "shift out of bounds",
+        "subtract overflow",   "type mismatch",         "alignment assumption",
+        "array bound",
+    };
+    return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "undefined behaviour";
+}
+
 static const char *trap_text(enum wasm_trap kind)
 {
     switch (kind) {
@@ -45,26 +62,38 @@ static const char *trap_text(enum wasm_trap kind)
     return NULL;
 }
 
-/* wasm_abi.h: ud1 kind(%eax), %eax, that is 67 0f b9 40 kind; ud2 (0f 0b) is unreachable. */
-static enum wasm_trap decode_invalid_opcode(uint64_t rip)
+#define UD2_KIND 256
+
+/*
+ * The number in `ud1 kind(%eax), %eax` (67 0f b9 40 kind; 67 0f b9 00 for kind 0), or
+ * UD2_KIND for ud2, or -1.
+ */
+static int decode_invalid_opcode(uint64_t rip)
 {
     uint64_t end = (uint64_t)(uintptr_t)image_text_end;
     if (rip < (uint64_t)(uintptr_t)image_text_start || rip + 5 > end) {
-        return WASM_TRAP_NONE;
+        return -1;
     }
     const uint8_t *code = (const uint8_t *)(uintptr_t)rip;
-    static const uint8_t ud1[] = {0x67, 0x0f, 0xb9, 0x40};
+    static const uint8_t ud1[] = {0x67, 0x0f, 0xb9};
     if (memcmp(code, ud1, sizeof(ud1)) == 0) {
-        return (enum wasm_trap)code[4];
+        return code[3] == 0x40 ? code[4] : code[3] == 0x00 ? 0 : -1;
     }
-    return code[0] == 0x0f && code[1] == 0x0b ? WASM_TRAP_UNREACHABLE : WASM_TRAP_NONE;
+    return code[0] == 0x0f && code[1] == 0x0b ? UD2_KIND : -1;
+}
+
+static enum wasm_trap trap_of_invalid_opcode(uint64_t rip)
+{
+    int kind = decode_invalid_opcode(rip);
+    return kind == UD2_KIND ? WASM_TRAP_UNREACHABLE
+                            : (enum wasm_trap)(kind < 0 ? WASM_TRAP_NONE : kind);
 }
 
 static enum wasm_trap classify(const struct interrupt_frame *frame, uint64_t address)
 {
     switch (frame->vector) {
     case EXCEPTION_INVALID_OPCODE:
-        return decode_invalid_opcode(frame->rip);
+        return trap_of_invalid_opcode(frame->rip);
     case EXCEPTION_DIVIDE:
         return WASM_TRAP_DIVIDE_BY_ZERO;
     case EXCEPTION_PAGE_FAULT:
@@ -144,6 +173,10 @@ static _Noreturn void report_bug(const struct interrupt_frame *f, uint64_t addre
           (unsigned long long)f->error_code);
     if (f->vector == EXCEPTION_PAGE_FAULT) {
         print("  address 0x%llx: %s\n", (unsigned long long)address, explain_page_fault(address));
+    }
+    int kind = f->vector == EXCEPTION_INVALID_OPCODE ? decode_invalid_opcode(f->rip) : -1;
+    if (kind >= 0 && kind != UD2_KIND) {
+        print("  undefined behaviour caught by UBSan: %s\n", sanitizer_text((unsigned)kind));
     }
     const struct {
         const char *name;

@@ -6,6 +6,7 @@
 #include "kernel/guest_pages.h"
 #include "kernel/log.h"
 #include "kernel/mem.h"
+#include "kernel/page_check.h"
 #include "kernel/panic.h"
 #include "kernel/wasm_stack.h"
 #include "kernel/x86/cpu.h"
@@ -130,6 +131,7 @@ uint64_t wasm_runtime_memory_grow(struct wasm_memory *memory, uint64_t delta_pag
         return UINT64_MAX;
     }
     memory->size_bytes = bytes;
+    page_check_run("memory.grow");
     return old_pages;
 }
 

@@ -79,9 +79,9 @@ size_t uart_read(void *data, size_t size_bytes)
     return count;
 }
 
-void uart_enable_input_interrupt(void)
+void uart_enable_input_interrupt(bool enabled)
 {
     if (present) {
-        io_write8(REG_INTERRUPTS, STATUS_RECEIVED_BIT);
+        io_write8(REG_INTERRUPTS, enabled ? STATUS_RECEIVED_BIT : 0);
     }
 }

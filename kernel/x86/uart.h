@@ -16,5 +16,5 @@ bool uart_is_present(void);
 void uart_write(const void *data, size_t size_bytes);
 bool uart_input_ready(void);
 size_t uart_read(void *data, size_t size_bytes);
-/* Asks for an interrupt on line UART_IRQ_LINE when input arrives. */
-void uart_enable_input_interrupt(void);
+/* Whether input raises an interrupt on line UART_IRQ_LINE. */
+void uart_enable_input_interrupt(bool enabled);
