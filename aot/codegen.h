@@ -99,6 +99,7 @@ struct unit {
     uint32_t load_capacity;
     LLVMAttributeRef *attributes;
     uint32_t attribute_count;
+    LLVMAttributeRef attribute_nomerge;
     unsigned scope_kind, noalias_kind, weight_kind;
     LLVMValueRef weight_unlikely; /* branch weights: the first way is rare */
     LLVMValueRef scope_own[SCOPE_COUNT], scope_others[SCOPE_COUNT];
@@ -163,8 +164,9 @@ struct fn {
     bool is_unreachable;
     uint32_t skipped_depth;
     LLVMMetadataRef outer_location; /* of the builder, when this function was begun */
-    LLVMMetadataRef subprogram;     /* NULL: the function has no lines */
-    LLVMMetadataRef scope;          /* of code from scope_file */
+    bool has_lines;                 /* rows cover this function */
+    LLVMMetadataRef subprogram;
+    LLVMMetadataRef scope; /* of code from scope_file */
     uint32_t scope_file;
     uint32_t line_row;
 };
@@ -186,7 +188,7 @@ void codegen_destroy(struct codegen *gen);
 
 void debug_begin_unit(struct unit *unit);
 void debug_end_unit(struct unit *unit);
-/* After fn_begin, before anything is built. */
+/* From fn_begin, before anything is built. */
 void debug_begin_function(struct fn *fn);
 /* Code built from now on belongs to the instruction just read. */
 void debug_instruction(struct fn *fn);
@@ -262,8 +264,8 @@ void emit_export_table(struct unit *unit, LLVMValueRef *table, uint32_t *count);
 /* ---- emit_function.c ------------------------------------------------------------------------ */
 
 void emit_function(struct unit *unit, uint32_t index);
-/* A function that is not one of the module's: instantiate, wrappers. */
-void fn_begin(struct fn *fn, struct unit *unit, LLVMValueRef llvm);
+/* `function` is NULL for one that is not the module's: instantiate, wrappers. */
+void fn_begin(struct fn *fn, struct unit *unit, LLVMValueRef llvm, const struct function *function);
 void fn_end(struct fn *fn);
 LLVMBasicBlockRef fn_block(struct fn *fn);
 void fn_position(struct fn *fn, LLVMBasicBlockRef block);

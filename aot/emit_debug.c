@@ -14,6 +14,16 @@
 
 #define DWARF_VERSION 4u
 
+/* The module itself, where the source has no name. */
+static LLVMMetadataRef module_file(const struct unit *unit)
+{
+    const char *path = unit->gen->options->input;
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+
+    return LLVMDIBuilderCreateFile(unit->debug_builder, name, strlen(name), "", 0);
+}
+
 /* Names in DWARF are bytes of the module. */
 static LLVMMetadataRef make_file(const struct unit *unit, const struct line_file *file)
 {
@@ -22,6 +32,9 @@ static LLVMMetadataRef make_file(const struct unit *unit, const struct line_file
         const char *text;
     } name = {.bytes = file->name.bytes}, directory = {.bytes = file->directory.bytes};
 
+    if (file->name.length == 0) {
+        return module_file(unit);
+    }
     return LLVMDIBuilderCreateFile(unit->debug_builder, name.text, file->name.length,
                                    file->directory.length == 0 ? "" : directory.text,
                                    file->directory.length);
@@ -79,36 +92,42 @@ static void set_location(struct fn *fn, uint32_t line, uint32_t column, LLVMMeta
     LLVMSetCurrentDebugLocation2(fn->builder, location);
 }
 
-/* Functions that no row covers stay without debug information. */
+static void set_subprogram(struct fn *fn, LLVMMetadataRef file, uint32_t line, uint32_t column)
+{
+    struct unit *unit = fn->unit;
+    size_t length;
+    const char *name = LLVMGetValueName2(fn->llvm, &length);
+    LLVMMetadataRef type = LLVMDIBuilderCreateSubroutineType(unit->debug_builder, file, NULL, 0, 0);
+
+    fn->subprogram = LLVMDIBuilderCreateFunction(unit->debug_builder, file, name, length, "", 0,
+                                                 file, line, type, 1, 1, line, LLVMDIFlagZero,
+                                                 unit->gen->options->optimization > 0);
+    fn->scope = fn->subprogram;
+    LLVMSetSubprogram(fn->llvm, fn->subprogram);
+    set_location(fn, line, column, fn->subprogram);
+}
+
+/* Every function has a place, if only in the module: LLVM forgets the lines of what it
+ * inlines into one that has none. */
 void debug_begin_function(struct fn *fn)
 {
     struct unit *unit = fn->unit;
     const struct line_table *lines = unit->gen->lines;
-    const struct function *function = fn->function;
 
     if (unit->debug_builder == NULL) {
         return;
     }
-    uint32_t row = line_table_find(lines, function->code_start);
+    uint32_t row =
+        fn->function == NULL ? lines->row_count : line_table_find(lines, fn->function->code_start);
     if (row == lines->row_count) {
+        set_subprogram(fn, module_file(unit), 0, 0);
         return;
     }
-    const union {
-        const uint8_t *bytes;
-        const char *text;
-    } name = {.bytes = function->name.bytes};
     const struct line_row *first = &lines->rows[row];
-    LLVMMetadataRef file = file_of(unit, first->file);
-    LLVMMetadataRef type = LLVMDIBuilderCreateSubroutineType(unit->debug_builder, file, NULL, 0, 0);
-    fn->subprogram = LLVMDIBuilderCreateFunction(
-        unit->debug_builder, file, function->name.length == 0 ? "" : name.text,
-        function->name.length, "", 0, file, first->line, type, 1, 1, first->line, LLVMDIFlagZero,
-        unit->gen->options->optimization > 0);
-    LLVMSetSubprogram(fn->llvm, fn->subprogram);
+    set_subprogram(fn, file_of(unit, first->file), first->line, first->column);
+    fn->has_lines = true;
     fn->scope_file = first->file;
-    fn->scope = fn->subprogram;
     fn->line_row = row;
-    set_location(fn, first->line, first->column, fn->subprogram);
 }
 
 /* Code that came from another file, a header say, needs a scope of that file. */
@@ -125,7 +144,7 @@ static LLVMMetadataRef scope_of(struct fn *fn, uint32_t file)
 /* Before each instruction; offsets only ascend within a function. */
 void debug_instruction(struct fn *fn)
 {
-    if (fn->subprogram == NULL) {
+    if (!fn->has_lines) {
         return;
     }
     const struct line_table *lines = fn->unit->gen->lines;

@@ -19,7 +19,7 @@ static void begin_wrapper(struct fn *fn, struct unit *unit, LLVMValueRef llvm, u
 {
     const struct defined_type *type = function_type(unit->module, index);
 
-    fn_begin(fn, unit, llvm);
+    fn_begin(fn, unit, llvm, NULL);
     fn->index = index;
     fn->function = &unit->module->functions[index];
     fn->signature = unit_signature(unit, fn->function->type);

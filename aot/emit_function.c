@@ -55,11 +55,14 @@ LLVMBasicBlockRef fn_trap_block(struct fn *fn, enum wasm_trap kind)
         LLVMValueRef number = LLVMConstInt(fn->unit->i8, (unsigned)kind, 0);
         out = fn_block(fn);
         LLVMPositionBuilderAtEnd(fn->builder, out);
-        unit_call_intrinsic(fn->unit, "llvm.ubsantrap", NULL, 0, &number, 1);
+        LLVMValueRef trap = unit_call_intrinsic(fn->unit, "llvm.ubsantrap", NULL, 0, &number, 1);
         LLVMBuildUnreachable(fn->builder);
         LLVMPositionBuilderAtEnd(fn->builder, here);
         /* With line information every trap keeps a place of its own. */
-        if (!fn->unit->gen->has_line_info) {
+        if (fn->has_lines) {
+            LLVMAddCallSiteAttribute(trap, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                                     fn->unit->attribute_nomerge);
+        } else {
             fn->traps[kind] = out;
         }
     }
@@ -77,11 +80,16 @@ void fn_trap_if(struct fn *fn, LLVMValueRef condition, enum wasm_trap kind)
     fn_position(fn, next);
 }
 
-void fn_begin(struct fn *fn, struct unit *unit, LLVMValueRef llvm)
+void fn_begin(struct fn *fn, struct unit *unit, LLVMValueRef llvm, const struct function *function)
 {
-    *fn = (struct fn){.unit = unit, .module = unit->module, .builder = unit->builder, .llvm = llvm};
+    *fn = (struct fn){.unit = unit,
+                      .module = unit->module,
+                      .function = function,
+                      .builder = unit->builder,
+                      .llvm = llvm};
     fn->outer_location = LLVMGetCurrentDebugLocation2(fn->builder);
     LLVMSetCurrentDebugLocation2(fn->builder, NULL);
+    debug_begin_function(fn);
     fn->entry = LLVMAppendBasicBlockInContext(unit->context, llvm, "");
     LLVMBasicBlockRef body = LLVMAppendBasicBlockInContext(unit->context, llvm, "");
     LLVMPositionBuilderAtEnd(fn->builder, fn->entry);
@@ -165,14 +173,12 @@ void emit_function(struct unit *unit, uint32_t index)
     struct fn fn;
     const struct function *function = &unit->module->functions[index];
 
-    fn_begin(&fn, unit, unit_function(unit, index));
+    fn_begin(&fn, unit, unit_function(unit, index), function);
     fn.index = index;
-    fn.function = function;
     fn.signature = unit_signature(unit, function->type);
     fn.stack = fn_alloc(function->max_stack, sizeof(*fn.stack));
     fn.controls = fn_alloc(function->max_block_depth + 2, sizeof(*fn.controls));
     make_locals(&fn);
-    debug_begin_function(&fn);
     fn.reader = module_reader(fn.module, function->code_start, function->body_end);
     struct control *control = control_push(&fn, CONTROL_FUNCTION);
     control->results = unit->module->types[function->type].results;

@@ -101,7 +101,7 @@ static LLVMValueRef emit_instantiate(struct unit *unit)
     LLVMTypeRef type = LLVMFunctionType(unit->void_type, NULL, 0, 0);
     LLVMValueRef out = add_helper(unit, "wasm_instantiate", type);
 
-    fn_begin(&fn, unit, out);
+    fn_begin(&fn, unit, out, NULL);
     initialize_globals(&fn);
     initialize_tables(&fn);
     emit_element_initialization(&fn);
@@ -140,7 +140,7 @@ static LLVMValueRef emit_entry(struct unit *unit, const char *name)
         char symbol[64];
         snprintf(symbol, sizeof(symbol), "wasm_entry.%s", name);
         LLVMValueRef out = add_helper(unit, symbol, type);
-        fn_begin(&fn, unit, out);
+        fn_begin(&fn, unit, out, NULL);
         LLVMValueRef call = LLVMBuildCall2(fn.builder, type, callee, NULL, 0, "");
         LLVMSetInstructionCallConv(call, LLVMGetFunctionCallConv(callee));
         emit_uncaught_check(&fn);

@@ -81,7 +81,7 @@ void unit_define_exception_new(struct unit *unit)
     LLVMValueRef one = unit_i64(unit, 1);
     struct fn fn;
 
-    fn_begin(&fn, unit, unit_exception_new(unit));
+    fn_begin(&fn, unit, unit_exception_new(unit), NULL);
     LLVMBasicBlockRef before = LLVMGetInsertBlock(builder);
     LLVMBasicBlockRef loop = fn_block(&fn);
     LLVMBasicBlockRef found = fn_block(&fn);

@@ -86,6 +86,7 @@ static void make_attributes(struct unit *unit)
     *out++ = text_attribute(unit, "frame-pointer", "all");
     *out++ = text_attribute(unit, "probe-stack", "inline-asm");
     *out++ = text_attribute(unit, "disable-tail-calls", "true");
+    unit->attribute_nomerge = enum_attribute(unit, "nomerge", 0);
     unit->attribute_count = (uint32_t)(out - unit->attributes);
 }
 
