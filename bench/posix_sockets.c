@@ -120,8 +120,8 @@ uint32_t wasi_poll_oneoff(const struct wasi_subscription *subscriptions, struct 
             timeout_ms = (int)(s->clock.timeout_ns / 1000000);
             polled[i] = (struct pollfd){.fd = -1};
         } else {
-            polled[i] = (struct pollfd){(int)s->fd, s->tag == WASI_EVENT_READ ? POLLIN : POLLOUT,
-                                        0};
+            polled[i] =
+                (struct pollfd){(int)s->fd, s->tag == WASI_EVENT_READ ? POLLIN : POLLOUT, 0};
         }
     }
     int ready = poll(polled, count, timeout_ms);

@@ -32,8 +32,13 @@ BELOW = {
 }
 # The contract headers of kernel/ that the machine layer implements.
 COMPOSITION_ROOT = "kernel/main.c"
+# These name the words they look for.
+TAP_WORDS = {"scripts/lint.py", "tests/run.py"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 ASSEMBLY = re.compile(r"\b(__asm__|asm\s+volatile|asm\s*\()")
+# What the compiler calls by itself, whatever the layer.
+COMPILER_SYMBOLS = {"memcpy", "memmove", "memset", "memcmp", "__stack_chk_fail",
+                    "__stack_chk_guard"}
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 
@@ -72,13 +77,13 @@ def check_sources(problems):
     for path in tracked("*.c", "*.h", "*.S", "*.def", "*.py", "*.sh"):
         text = read(path)
         lines = text.count("\n")
-        if lines > LINES_MAX:
+        if lines > LINES_MAX and not path.endswith(".def"):
             problems.append(f"{path}: {lines} lines; split it (limit {LINES_MAX})")
         if path.endswith((".c", ".h")):
             check_includes(path, text, problems)
             if ASSEMBLY.search(text) and not path.startswith("kernel/x86/"):
                 problems.append(f"{path}: assembly belongs in kernel/x86/")
-        if UNFINISHED.search(text) and path != "scripts/lint.py":
+        if UNFINISHED.search(text) and path not in TAP_WORDS:
             problems.append(f"{path}: unfinished work is marked")
 
 
@@ -109,7 +114,7 @@ def check_symbols(build, problems):
         layer = layer_of(path)
         if path == COMPOSITION_ROOT or layer is None or path.endswith(".S"):
             continue
-        for symbol in sorted(undefined):
+        for symbol in sorted(undefined - COMPILER_SYMBOLS):
             home = layer_of(owner.get(symbol, ""))
             if home and home != layer and home not in BELOW[layer]:
                 problems.append(f"{path}: {layer}/ uses {symbol} of {owner[symbol]}")

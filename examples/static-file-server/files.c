@@ -13,7 +13,7 @@
 #include "http.h"
 
 enum { BUCKETS = 1024, CACHED_FILES_MAX = 1024 };
-#define CONTENT_MAX_BYTES (256u << 10)
+#define CONTENT_MAX_BYTES       (256u << 10)
 #define CONTENT_TOTAL_MAX_BYTES (16u << 20)
 
 static struct file *buckets[BUCKETS];
@@ -134,10 +134,10 @@ static int load(const char *path, uint64_t now_s, struct file **out)
         return status_of_errno();
     }
     struct stat stat;
-    int status = fstat(fd, &stat) != 0      ? 503
-                 : S_ISDIR(stat.st_mode)    ? 301
-                 : !S_ISREG(stat.st_mode)   ? 403
-                                            : 200;
+    int status = fstat(fd, &stat) != 0    ? 503
+                 : S_ISDIR(stat.st_mode)  ? 301
+                 : !S_ISREG(stat.st_mode) ? 403
+                                          : 200;
     struct file *file = status == 200 ? calloc(1, sizeof *file) : NULL;
     char *path_copy = file ? strdup(path) : NULL;
     if (!path_copy) {

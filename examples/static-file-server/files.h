@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct file {
-    struct file *next;      /* in its hash bucket */
+    struct file *next; /* in its hash bucket */
     char *path;
     const uint8_t *content; /* NULL for a large file: read it with files_read */
     int fd;                 /* -1 when content is in memory */

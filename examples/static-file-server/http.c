@@ -196,7 +196,8 @@ static bool parse_number(const char *text, size_t size, uint64_t *out, size_t *u
     return i > 0;
 }
 
-/* One byte range; anything else (several ranges, other units) is ignored, as RFC 9110 §14.2 allows. */
+/* One byte range; anything else (several ranges, other units) is ignored, as RFC 9110 §14.2 allows.
+ */
 static void parse_range(const char *value, size_t size, struct http_request *out)
 {
     if (size < 7 || strncasecmp(value, "bytes=", 6) != 0) {

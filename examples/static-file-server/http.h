@@ -16,12 +16,12 @@ enum http_range { HTTP_RANGE_NONE, HTTP_RANGE_FROM_TO, HTTP_RANGE_FROM, HTTP_RAN
 struct http_request {
     enum http_method method;
     bool keep_alive;
-    uint64_t body_bytes;                /* to skip after the header */
+    uint64_t body_bytes; /* to skip after the header */
     enum http_range range;
-    uint64_t range_first, range_last;   /* SUFFIX: range_last is the length */
-    char if_none_match[64];             /* empty where absent or too long */
-    char path[HTTP_PATH_MAX];           /* decoded, without leading '/', no ".." */
-    bool path_is_directory;             /* ended in '/' or is empty */
+    uint64_t range_first, range_last; /* SUFFIX: range_last is the length */
+    char if_none_match[64];           /* empty where absent or too long */
+    char path[HTTP_PATH_MAX];         /* decoded, without leading '/', no ".." */
+    bool path_is_directory;           /* ended in '/' or is empty */
 };
 
 /*

@@ -22,14 +22,14 @@ enum { IDLE_LIMIT_S = 75, CONNECTIONS_MAX = 60000, LISTENER_INDEX = 0 };
 struct connection {
     uint32_t fd;
     bool keep_alive;
-    bool is_blocked;         /* waits for room to send */
-    uint64_t active_s;       /* last progress */
-    uint64_t skip_bytes;     /* of a request's body */
+    bool is_blocked;     /* waits for room to send */
+    uint64_t active_s;   /* last progress */
+    uint64_t skip_bytes; /* of a request's body */
     /* The response being sent: header, then a part of a file. */
     uint32_t header_at, header_size;
     struct file *file;
     uint64_t file_at, file_left;
-    uint8_t *chunk;          /* large files: what was read but not sent */
+    uint8_t *chunk; /* large files: what was read but not sent */
     uint32_t chunk_at, chunk_size;
     uint32_t input_size;
     char header[HEADER_BYTES];
@@ -109,8 +109,8 @@ static void accept_all(uint32_t listener)
         if (wasi_sock_accept(listener, WASI_NONBLOCK, &fd) != 0) {
             return;
         }
-        struct connection *connection = reserve(connection_count + 1) ? malloc(sizeof *connection)
-                                                                      : NULL;
+        struct connection *connection =
+            reserve(connection_count + 1) ? malloc(sizeof *connection) : NULL;
         if (!connection) {
             wasi_fd_close(fd);
             return;
@@ -140,12 +140,12 @@ static void respond_plain(struct connection *connection, int status,
         snprintf(extra, sizeof extra, "Allow: GET, HEAD\r\n");
     }
     bool has_body = !request || request->method != HTTP_HEAD;
-    int size = snprintf(connection->header, HEADER_BYTES,
-                        "HTTP/1.1 %d %s\r\nServer: wafer-example\r\nDate: %s\r\n"
-                        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n%s%s\r\n%s",
-                        status, http_status_text(status), date_text, body_size, extra,
-                        connection->keep_alive ? "" : "Connection: close\r\n",
-                        has_body ? body : "");
+    int size =
+        snprintf(connection->header, HEADER_BYTES,
+                 "HTTP/1.1 %d %s\r\nServer: wafer-example\r\nDate: %s\r\n"
+                 "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n%s%s\r\n%s",
+                 status, http_status_text(status), date_text, body_size, extra,
+                 connection->keep_alive ? "" : "Connection: close\r\n", has_body ? body : "");
     connection->header_size = (uint32_t)size;
 }
 
@@ -241,16 +241,16 @@ static bool next_part(struct connection *connection, struct wasi_buffer *part)
 {
     if (connection->file->content) {
         part->data = connection->file->content + connection->file_at;
-        part->size = connection->file_left > UINT32_MAX ? UINT32_MAX
-                                                        : (uint32_t)connection->file_left;
+        part->size =
+            connection->file_left > UINT32_MAX ? UINT32_MAX : (uint32_t)connection->file_left;
         return true;
     }
     if (connection->chunk_at == connection->chunk_size) {
         if (!connection->chunk && !(connection->chunk = malloc(CHUNK_BYTES))) {
             return false;
         }
-        uint32_t want = connection->file_left < CHUNK_BYTES ? (uint32_t)connection->file_left
-                                                            : CHUNK_BYTES;
+        uint32_t want =
+            connection->file_left < CHUNK_BYTES ? (uint32_t)connection->file_left : CHUNK_BYTES;
         connection->chunk_at = 0;
         connection->chunk_size =
             files_read(connection->file, connection->file_at, connection->chunk, want);

@@ -64,8 +64,8 @@ static void test_connection_header(void **state)
 static void test_path_cannot_escape(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"/..", "/../x", "/a/../../x", "/%2e%2e/x", "/a/%2E%2e/../../x",
-                                      "/%00", "/%zz", "x"};
+    static const char *const bad[] = {
+        "/..", "/../x", "/a/../../x", "/%2e%2e/x", "/a/%2E%2e/../../x", "/%00", "/%zz", "x"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char text[128] = "GET ";
         strcat(text, bad[i]);
@@ -88,7 +88,8 @@ static void test_errors(void **state)
     assert_int_equal(parse("GET / HTTP/1.1\r\nbad header\r\n\r\n"), -400);
     assert_int_equal(parse("GET / HTTP/1.1\r\nContent-Length: 1x\r\n\r\n"), -400);
     assert_int_equal(parse("GET / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n"), -400);
-    assert_int_equal(parse("GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"), -400);
+    assert_int_equal(parse("GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+                     -400);
     assert_int_equal(parse("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), -501);
     char text[4096] = "GET /";
     memset(text + 5, 'a', 2000);
@@ -105,11 +106,16 @@ static void test_ranges(void **state)
         int status;
         uint64_t first, count;
     } cases[] = {
-        {"bytes=0-9", 100, 206, 0, 10},    {"bytes=90-", 100, 206, 90, 10},
-        {"bytes=-5", 100, 206, 95, 5},     {"bytes=-500", 100, 206, 0, 100},
-        {"bytes=50-500", 100, 206, 50, 50}, {"bytes=100-", 100, 416, 0, 0},
-        {"bytes=-0", 100, 416, 0, 0},      {"bytes=9-5", 100, 200, 0, 100},
-        {"bytes=1-2,4-5", 100, 200, 0, 100}, {"chars=1-2", 100, 200, 0, 100},
+        {"bytes=0-9", 100, 206, 0, 10},
+        {"bytes=90-", 100, 206, 90, 10},
+        {"bytes=-5", 100, 206, 95, 5},
+        {"bytes=-500", 100, 206, 0, 100},
+        {"bytes=50-500", 100, 206, 50, 50},
+        {"bytes=100-", 100, 416, 0, 0},
+        {"bytes=-0", 100, 416, 0, 0},
+        {"bytes=9-5", 100, 200, 0, 100},
+        {"bytes=1-2,4-5", 100, 200, 0, 100},
+        {"chars=1-2", 100, 200, 0, 100},
         {"bytes=0-18446744073709551615", 100, 206, 0, 100},
         {"bytes=0-0", 0, 416, 0, 0},
     };
@@ -139,9 +145,12 @@ static void test_media_types(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple_get),      cmocka_unit_test(test_incomplete_wants_more),
-        cmocka_unit_test(test_connection_header), cmocka_unit_test(test_path_cannot_escape),
-        cmocka_unit_test(test_errors),          cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_simple_get),
+        cmocka_unit_test(test_incomplete_wants_more),
+        cmocka_unit_test(test_connection_header),
+        cmocka_unit_test(test_path_cannot_escape),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_media_types),
     };
     return cmocka_run_group_tests_name("http", tests, NULL, NULL);
