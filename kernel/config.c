@@ -185,7 +185,8 @@ static void warn_unknown(void)
 const struct config *config_read(const char *boot_line, size_t boot_line_bytes)
 {
     size_t built_in_bytes = (size_t)(wafer_cmdline_end - wafer_cmdline_start);
-    struct cmdline built_in = parse(wafer_cmdline_start, built_in_bytes, "built-in");
+    const char *built_in_text = built_in_bytes != 0 ? wafer_cmdline_start : "";
+    struct cmdline built_in = parse(built_in_text, built_in_bytes, "built-in");
     struct cmdline boot = parse(boot_line, boot_line_bytes, "boot loader's");
     merge(&built_in, &boot);
     read_log_level();
