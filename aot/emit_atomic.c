@@ -81,38 +81,18 @@ static void emit_read_modify_write(struct fn *fn, LLVMAtomicRMWBinOp operation)
     push_wide(fn, old);
 }
 
-/* The expected value is compared as wide as it stands: bits beyond the access make it
- * unequal, and nothing is written then. */
+/* Expected value and replacement are both wrapped to the width of the access. */
 static void emit_compare_exchange(struct fn *fn)
 {
-    LLVMBuilderRef builder = fn->builder;
     LLVMValueRef replacement = narrow(fn, fn_pop(fn));
-    LLVMValueRef expected = fn_pop(fn);
+    LLVMValueRef expected = narrow(fn, fn_pop(fn));
     LLVMValueRef address = aligned_address(fn, fn_pop(fn), access_bytes(fn));
-    LLVMValueRef low = narrow(fn, expected);
-    LLVMValueRef again = LLVMBuildZExt(builder, low, LLVMTypeOf(expected), "");
-    LLVMValueRef fits = LLVMBuildICmp(builder, LLVMIntEQ, again, expected, "");
-    LLVMBasicBlockRef exchange = fn_block(fn);
-    LLVMBasicBlockRef read = fn_block(fn);
-    LLVMBasicBlockRef done = fn_block(fn);
-
-    LLVMBuildCondBr(builder, fits, exchange, read);
-    fn_position(fn, exchange);
-    LLVMValueRef pair = LLVMBuildAtomicCmpXchg(builder, address, low, replacement,
+    LLVMValueRef pair = LLVMBuildAtomicCmpXchg(fn->builder, address, expected, replacement,
                                                LLVMAtomicOrderingSequentiallyConsistent,
                                                LLVMAtomicOrderingSequentiallyConsistent, 0);
+
     LLVMSetVolatile(pair, 1);
-    LLVMValueRef exchanged = LLVMBuildExtractValue(builder, pair, 0, "");
-    LLVMBuildBr(builder, done);
-    fn_position(fn, read);
-    LLVMValueRef loaded = load_ordered(fn, address);
-    LLVMBuildBr(builder, done);
-    fn_position(fn, done);
-    LLVMValueRef old = LLVMBuildPhi(builder, access_type(fn), "");
-    LLVMValueRef values[2] = {exchanged, loaded};
-    LLVMBasicBlockRef blocks[2] = {exchange, read};
-    LLVMAddIncoming(old, values, blocks, 2);
-    push_wide(fn, old);
+    push_wide(fn, LLVMBuildExtractValue(fn->builder, pair, 0, ""));
 }
 
 static void emit_wait(struct fn *fn)
