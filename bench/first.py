@@ -32,8 +32,8 @@ def boot_instructions(out):
         [machine.WAFER, "run", hello, "-v", "--accel", "tcg", "--net", "none", "--qemu=-icount",
          "--qemu=shift=0,sleep=off"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
         check=True)
-    match = re.search(r"application starts? after (\d+) cycles", result.stderr)
-    return int(match.group(1)) if match else None
+    match = re.search(r"boot: ready after (\d+) us", result.stderr)
+    return int(match.group(1)) * 1000  # one instruction takes one nanosecond
 
 
 def sizes(out):
