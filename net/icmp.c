@@ -21,45 +21,53 @@ void icmp_report(struct net_stack *stack, uint8_t protocol, const struct ip_erro
     }
 }
 
-/*
- * The reply's payload is the request's, in place: the packet points into the received chain,
- * which lives until the device is done with it.
- */
+/* Fills in the checksum and sends a message whose payload, if any, is the only fragment. */
+static void icmp_transmit(struct net_stack *stack, struct ip_route *route,
+                          struct net_packet *packet)
+{
+    struct icmp_header *header = (struct icmp_header *)(packet->header + packet->header_start);
+    const struct net_fragment *payload = &packet->fragments[0];
+    uint32_t length = packet->fragment_count > 0 ? payload->length_bytes : 0;
+    uint32_t sum = 0;
+
+    packet->header_length_bytes = sizeof(*header);
+    header->checksum = be16_make(0);
+    if (!route->is_ipv4) {
+        sum = ip_pseudo_sum(&route->source, &route->destination, IP_ICMPV6,
+                            (uint32_t)sizeof(*header) + length);
+    }
+    sum = checksum_add(sum, header, sizeof(*header));
+    if (length > 0) {
+        sum = checksum_add(sum, payload->data, length);
+    }
+    header->checksum = be16_from_sum(checksum_finish(sum));
+    ip_transmit(stack, route, packet, route->is_ipv4 ? IP_ICMP : IP_ICMPV6, IP_ECN_NOT);
+}
+
 void icmp_echo_reply(struct net_stack *stack, struct net_buffer *chain,
                      const struct ip_received *ip, uint8_t reply_type)
 {
     static const struct ip_address any;
     const struct ip_address *source = ip->is_multicast ? &any : &ip->destination;
     struct ip_route route;
-    struct net_packet *packet;
+    struct net_packet *packet = NULL;
 
-    if (ip_route(stack, source, &ip->source, &route) != ERR_OK ||
-        (packet = ip_packet_for_chain(stack, chain)) == NULL) {
+    if (ip_route(stack, source, &ip->source, &route) == ERR_OK) {
+        packet = ip_packet_copy_chain(stack, chain,
+                                      ip->payload_offset + (uint32_t)sizeof(struct icmp_header),
+                                      ip->payload_bytes - (uint32_t)sizeof(struct icmp_header));
+    }
+    if (packet == NULL) {
         IP_COUNT(stack, dropped_icmp);
         net_buffer_free(stack, chain);
         return;
     }
     struct icmp_header *header = (struct icmp_header *)(packet->header + packet->header_start);
-    packet->header_length_bytes = sizeof(*header);
     memcpy(header, chain->data + ip->payload_offset, sizeof(*header));
-    uint32_t data_bytes = ip->payload_bytes - (uint32_t)sizeof(*header);
-    if (!ip_packet_add_chain(packet, chain, ip->payload_offset + (uint32_t)sizeof(*header),
-                             data_bytes)) {
-        IP_COUNT(stack, dropped_icmp);
-        packet->done(packet);
-        return;
-    }
     header->type = reply_type;
-    header->checksum = be16_make(0);
-    uint32_t sum = 0;
-    if (!ip->is_ipv4) {
-        sum = ip_pseudo_sum(&route.source, &route.destination, IP_ICMPV6, ip->payload_bytes);
-    }
-    sum = checksum_add(sum, header, sizeof(*header));
-    sum = ip_checksum_chain(chain, ip->payload_offset + (uint32_t)sizeof(*header), data_bytes, sum);
-    header->checksum = be16_from_sum(checksum_finish(sum));
+    net_buffer_free(stack, chain);
     stack->ip->statistics.echo_replies++;
-    ip_transmit(stack, &route, packet, ip->is_ipv4 ? IP_ICMP : IP_ICMPV6, IP_ECN_NOT);
+    icmp_transmit(stack, &route, packet);
 }
 
 static bool icmp_error_is_allowed(const struct net_buffer *chain, const struct ip_received *ip)
@@ -87,41 +95,24 @@ void icmp_send_error(struct net_stack *stack, struct net_buffer *chain,
 {
     struct ip_route route;
     struct net_packet *packet = NULL;
+    uint32_t quote = ip->payload_offset - ip->header_offset + ip->payload_bytes;
+    uint32_t quote_max = ip->is_ipv4 ? ICMP_QUOTE_BYTES_MAX : ICMPV6_QUOTE_BYTES_MAX;
 
     if (icmp_error_is_allowed(chain, ip) &&
         ip_rate_allow(&stack->ip->icmp_limit, stack->now_ns, ICMP_ERRORS_PER_SECOND,
                       ICMP_ERRORS_BURST) &&
         ip_route(stack, &ip->destination, &ip->source, &route) == ERR_OK) {
-        packet = ip_packet_for_chain(stack, chain);
+        packet = ip_packet_copy_chain(stack, chain, ip->header_offset,
+                                      quote < quote_max ? quote : quote_max);
     }
+    net_buffer_free(stack, chain);
     if (packet == NULL) {
         IP_COUNT(stack, dropped_icmp);
-        net_buffer_free(stack, chain);
         return;
     }
-
     struct icmp_header *header = (struct icmp_header *)(packet->header + packet->header_start);
-    uint32_t quote = ip->payload_offset - ip->header_offset + ip->payload_bytes;
-    uint32_t quote_max = ip->is_ipv4 ? ICMP_QUOTE_BYTES_MAX : ICMPV6_QUOTE_BYTES_MAX;
-    if (quote > quote_max) {
-        quote = quote_max;
-    }
-    packet->header_length_bytes = sizeof(*header);
-    if (!ip_packet_add_chain(packet, chain, ip->header_offset, quote)) {
-        IP_COUNT(stack, dropped_icmp);
-        packet->done(packet);
-        return;
-    }
     *header = (struct icmp_header){.type = type, .code = code, .rest = be32_make(rest)};
-    uint32_t sum = 0;
-    if (!ip->is_ipv4) {
-        sum = ip_pseudo_sum(&route.source, &route.destination, IP_ICMPV6,
-                            (uint32_t)sizeof(*header) + quote);
-    }
-    sum = checksum_add(sum, header, sizeof(*header));
-    sum = ip_checksum_chain(chain, ip->header_offset, quote, sum);
-    header->checksum = be16_from_sum(checksum_finish(sum));
-    ip_transmit(stack, &route, packet, ip->is_ipv4 ? IP_ICMP : IP_ICMPV6, IP_ECN_NOT);
+    icmp_transmit(stack, &route, packet);
 }
 
 void ip_refuse(struct net_stack *stack, struct net_buffer *chain, const struct ip_received *ip)

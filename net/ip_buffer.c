@@ -77,26 +77,6 @@ static const struct net_buffer *chain_seek(const struct net_buffer *part, uint32
     return part;
 }
 
-bool ip_packet_add_chain(struct net_packet *packet, const struct net_buffer *chain, uint32_t offset,
-                         uint32_t length)
-{
-    while (length > 0) {
-        chain = chain_seek(chain, &offset);
-        if (chain == NULL || packet->fragment_count == NET_FRAGMENTS_MAX) {
-            return false;
-        }
-        uint32_t take = chain->length_bytes - offset;
-        if (take > length) {
-            take = length;
-        }
-        packet->fragments[packet->fragment_count++] =
-            (struct net_fragment){.data = chain->data + offset, .length_bytes = take};
-        offset += take;
-        length -= take;
-    }
-    return true;
-}
-
 uint32_t ip_chain_copy(const struct net_buffer *chain, uint32_t offset, void *out, uint32_t length)
 {
     uint32_t copied = 0;
@@ -110,6 +90,30 @@ uint32_t ip_chain_copy(const struct net_buffer *chain, uint32_t offset, void *ou
         copied += take;
     }
     return copied;
+}
+
+struct net_packet *ip_packet_copy_chain(struct net_stack *stack, const struct net_buffer *chain,
+                                        uint32_t offset, uint32_t length)
+{
+    struct net_buffer *copy = net_buffer_allocate(stack, length);
+    if (copy == NULL) {
+        return NULL;
+    }
+    struct net_packet *packet = NULL;
+    copy->length_bytes = ip_chain_copy(chain, offset, copy->data, length);
+    copy->total_bytes = copy->length_bytes;
+    if (copy->length_bytes == length) {
+        packet = ip_packet_for_chain(stack, copy);
+    }
+    if (packet == NULL) {
+        net_buffer_free(stack, copy);
+        return NULL;
+    }
+    if (length > 0) {
+        packet->fragments[0] = (struct net_fragment){.data = copy->data, .length_bytes = length};
+        packet->fragment_count = 1;
+    }
+    return packet;
 }
 
 uint16_t ip_checksum_chain(const struct net_buffer *chain, uint32_t offset, uint32_t length,

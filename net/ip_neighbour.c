@@ -44,7 +44,7 @@ struct neighbour *neighbour_find(struct ip_neighbours *neighbours, const struct 
     return NULL;
 }
 
-static struct net_packet *pending_pop(struct neighbour *entry)
+static struct net_packet *pending_pop(struct net_stack *stack, struct neighbour *entry)
 {
     struct net_packet *packet = entry->pending_first;
     if (packet == NULL) {
@@ -55,12 +55,29 @@ static struct net_packet *pending_pop(struct neighbour *entry)
         entry->pending_last = NULL;
     }
     entry->pending_count--;
+    stack->ip->neighbours.pending_count--;
     packet->next = NULL;
     return packet;
 }
 
-static void pending_push(struct neighbour *entry, struct net_packet *packet)
+/*
+ * RFC 4861 §7.2.2: when an address's queue overflows, the new packet replaces its oldest. All
+ * queues together are bounded, too, or packets from made-up neighbours could hold any amount.
+ */
+static void pending_push(struct net_stack *stack, struct neighbour *entry,
+                         struct net_packet *packet)
 {
+    struct ip_neighbours *neighbours = &stack->ip->neighbours;
+    if (entry->pending_count >= NEIGHBOUR_PENDING_MAX ||
+        neighbours->pending_count >= NEIGHBOURS_PENDING_MAX) {
+        struct net_packet *oldest = pending_pop(stack, entry);
+        IP_COUNT(stack, dropped_unroutable);
+        if (oldest == NULL) {
+            packet->done(packet);
+            return;
+        }
+        oldest->done(oldest);
+    }
     packet->next = NULL;
     if (entry->pending_last == NULL) {
         entry->pending_first = packet;
@@ -69,6 +86,7 @@ static void pending_push(struct neighbour *entry, struct net_packet *packet)
     }
     entry->pending_last = packet;
     entry->pending_count++;
+    neighbours->pending_count++;
 }
 
 /* Tells the transport that a packet that waited in vain will never arrive (RFC 4861 §7.2.2). */
@@ -113,7 +131,7 @@ static void pending_fail(struct net_stack *stack, struct neighbour *entry, bool 
     /* Taken off first: a report may make a transport send to the same address again. */
     struct ip_packet_queue failed = {0};
     struct net_packet *packet;
-    while ((packet = pending_pop(entry)) != NULL) {
+    while ((packet = pending_pop(stack, entry)) != NULL) {
         ip_queue_push(&failed, packet);
     }
     while ((packet = ip_queue_pop(&failed)) != NULL) {
@@ -291,22 +309,10 @@ void neighbour_learn(struct net_stack *stack, const struct ip_address *address,
     }
 
     struct net_packet *packet;
-    while (was_incomplete && (packet = pending_pop(entry)) != NULL) {
+    while (was_incomplete && (packet = pending_pop(stack, entry)) != NULL) {
         ethernet_set_destination(packet, entry->link);
         ethernet_transmit(stack, packet);
     }
-}
-
-static void neighbour_queue(struct net_stack *stack, struct neighbour *entry,
-                            struct net_packet *packet)
-{
-    /* RFC 4861 §7.2.2: when the queue overflows, the new packet replaces the oldest. */
-    if (entry->pending_count >= NEIGHBOUR_PENDING_MAX) {
-        struct net_packet *oldest = pending_pop(entry);
-        IP_COUNT(stack, dropped_unroutable);
-        oldest->done(oldest);
-    }
-    pending_push(entry, packet);
 }
 
 void neighbour_transmit(struct net_stack *stack, struct ip_route *route, struct net_packet *packet)
@@ -317,13 +323,13 @@ void neighbour_transmit(struct net_stack *stack, struct ip_route *route, struct 
     if (entry == NULL) {
         entry = neighbour_create(stack, &route->next_hop);
         entry->state = NEIGHBOUR_INCOMPLETE;
-        pending_push(entry, packet);
+        pending_push(stack, entry, packet);
         neighbour_fire(stack, &entry->timer);
         return;
     }
     entry->used_ns = stack->now_ns;
     if (entry->state == NEIGHBOUR_INCOMPLETE) {
-        neighbour_queue(stack, entry, packet);
+        pending_push(stack, entry, packet);
         return;
     }
     if (entry->state == NEIGHBOUR_STALE) {

@@ -14,7 +14,8 @@
 #include "net/timer.h"
 
 #define NEIGHBOURS_MAX         256u
-#define NEIGHBOUR_PENDING_MAX  48u /* a whole fragmented datagram of 64 KiB */
+#define NEIGHBOUR_PENDING_MAX  48u  /* a whole fragmented datagram of 64 KiB */
+#define NEIGHBOURS_PENDING_MAX 512u /* for all addresses together */
 #define NEIGHBOUR_HASH_BUCKETS 256u
 #define NEIGHBOUR_NONE         0xffffu
 
@@ -44,7 +45,8 @@ struct neighbour {
 
 struct ip_neighbours {
     uint32_t hash_key;
-    uint32_t reachable_ms; /* base of the random reachable time; router advertisements set it */
+    uint32_t pending_count; /* of all entries together */
+    uint32_t reachable_ms;  /* base of the random reachable time; router advertisements set it */
     uint32_t retransmit_ms;
     uint16_t bucket[NEIGHBOUR_HASH_BUCKETS]; /* index of the first entry, or NEIGHBOUR_NONE */
     struct neighbour entries[NEIGHBOURS_MAX];

@@ -93,11 +93,12 @@ static inline bool ip_chain_has(const struct net_buffer *chain, uint32_t offset,
 struct net_packet *ip_packet_for_chain(struct net_stack *stack,
                                        struct net_buffer *chain) WARN_UNUSED;
 /*
- * Appends bytes [offset, offset + length) of the chain to the packet's fragments, without
- * copying; false when they do not fit NET_FRAGMENTS_MAX or the chain ends before.
+ * A packet that owns a copy of bytes [offset, offset + length) of the chain as its payload, for
+ * answers that may wait long: they must not pin the device's receive buffers. NULL: the chain
+ * ends before, or memory is short.
  */
-bool ip_packet_add_chain(struct net_packet *packet, const struct net_buffer *chain, uint32_t offset,
-                         uint32_t length) WARN_UNUSED;
+struct net_packet *ip_packet_copy_chain(struct net_stack *stack, const struct net_buffer *chain,
+                                        uint32_t offset, uint32_t length) WARN_UNUSED;
 /* Copies; returns how many bytes there were. */
 uint32_t ip_chain_copy(const struct net_buffer *chain, uint32_t offset, void *out, uint32_t length);
 uint32_t ip_packet_payload_bytes(const struct net_packet *packet);

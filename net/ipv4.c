@@ -31,7 +31,7 @@ static bool ipv4_source_is_possible(const struct net_stack *stack, uint32_t sour
 enum destination { DESTINATION_OTHER, DESTINATION_UNICAST, DESTINATION_GROUP };
 
 static enum destination ipv4_classify(const struct net_stack *stack, uint32_t destination,
-                                      enum ip_arrival arrival)
+                                      uint8_t protocol, enum ip_arrival arrival)
 {
     const struct netif *netif = &stack->ip->netif;
     if (arrival == IP_ARRIVAL_LOOPBACK) {
@@ -48,7 +48,8 @@ static enum destination ipv4_classify(const struct net_stack *stack, uint32_t de
         return DESTINATION_GROUP;
     }
     /* A DHCP server may send to the address it is about to give (RFC 2131 §4.1). */
-    if (!netif->ipv4_valid && arrival == IP_ARRIVAL_UNICAST && dhcp_is_waiting(stack)) {
+    if (!netif->ipv4_valid && protocol == IP_UDP && arrival == IP_ARRIVAL_UNICAST &&
+        dhcp_is_waiting(stack)) {
         return DESTINATION_UNICAST;
     }
     return DESTINATION_OTHER;
@@ -104,7 +105,7 @@ void ipv4_input(struct net_stack *stack, struct net_buffer *chain, uint32_t offs
     }
     const struct ipv4_header *header = (const struct ipv4_header *)(chain->data + offset);
     enum destination destination =
-        ipv4_classify(stack, netif_ipv4_from_bytes(header->destination), arrival);
+        ipv4_classify(stack, netif_ipv4_from_bytes(header->destination), header->protocol, arrival);
     /* RFC 1122 §3.3.6: a link-layer broadcast must carry a broadcast or multicast datagram. */
     if (destination == DESTINATION_OTHER ||
         (destination == DESTINATION_UNICAST && arrival == IP_ARRIVAL_GROUP) ||

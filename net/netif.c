@@ -71,7 +71,14 @@ void netif_set_mtu(struct net_stack *stack, uint32_t mtu_bytes)
 
 void netif_clear_dns_servers(struct net_stack *stack)
 {
-    stack->ip->netif.dns_server_count = 0;
+    struct netif *netif = &stack->ip->netif;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < netif->dns_server_count; i++) {
+        if (!ip_address_is_ipv4(&netif->dns_servers[i])) {
+            netif->dns_servers[kept++] = netif->dns_servers[i];
+        }
+    }
+    netif->dns_server_count = kept;
 }
 
 void netif_add_dns_server(struct net_stack *stack, const struct ip_address *address)

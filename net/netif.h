@@ -74,6 +74,7 @@ void netif_set_ipv4(struct net_stack *stack, const uint8_t address[4], uint8_t p
                     const uint8_t gateway[4]);
 /* Lowers the MTU of the link (never below the IPv4 minimum, never above the device's). */
 void netif_set_mtu(struct net_stack *stack, uint32_t mtu_bytes);
+/* Forgets the IPv4 servers, which DHCP brings; router advertisements bring the others. */
 void netif_clear_dns_servers(struct net_stack *stack);
 /* Ignored when known or when there is no room. */
 void netif_add_dns_server(struct net_stack *stack, const struct ip_address *address);

@@ -59,9 +59,12 @@ extern const struct socket_protocol udp_socket_protocol;
 
 static inline void net_socket_wake(struct net_socket *socket)
 {
+    if (socket->orphaned) {
+        return;
+    }
     if (socket->notify != NULL) {
         socket->notify(socket);
-    } else if (!socket->orphaned) {
+    } else {
         socket->stack->hooks.wake(socket->stack->hooks.context, socket);
     }
 }
