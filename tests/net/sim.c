@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "net/ip_state.h"
+
 #define HOLD_MAX 64u /* packets a card keeps before it is full */
 
 uint64_t sim_random(struct sim *sim)
@@ -37,6 +39,11 @@ struct ip_address sim_address(unsigned host)
 {
     uint8_t bytes[4] = {10, 0, 0, (uint8_t)(host + 1)};
     return ip_address_from_ipv4(bytes);
+}
+
+struct ip_address sim_address_ipv6(const struct sim *sim, unsigned host)
+{
+    return sim->host[host].stack->ip->netif.ipv6[0].address;
 }
 
 /* ---- Hooks -------------------------------------------------------------------------------------

@@ -31,8 +31,11 @@ struct sim_link_config {
     uint64_t reorder_ns; /* how much longer such a frame takes */
     uint32_t duplicate_ppm;
     uint32_t corrupt_ppm;
+    uint32_t strip;    /* enum sim_strip: options removed from SYNs */
     uint32_t thin_ppm; /* pure acknowledgements dropped */
 };
+
+enum sim_strip { SIM_STRIP_SACK = 1, SIM_STRIP_TIMESTAMPS = 2, SIM_STRIP_SCALING = 4 };
 
 struct sim_frame;
 struct sim;
@@ -93,6 +96,8 @@ void sim_step(struct sim *sim, uint64_t limit_ns);
 void sim_fail(struct sim *sim, const char *reason);
 
 struct ip_address sim_address(unsigned host);
+/* The link-local one; there once duplicate address detection is over. */
+struct ip_address sim_address_ipv6(const struct sim *sim, unsigned host);
 
 /* sim_link.c: a frame that host's card sends. */
 void sim_link_send(struct sim_host *from, struct net_packet *packet);

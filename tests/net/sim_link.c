@@ -198,6 +198,30 @@ static void segment(struct sim_host *from, const struct sim_frame *whole, uint32
     }
 }
 
+/* What some middle boxes do to options that they do not know. */
+static void strip_options(struct sim_frame *frame, uint32_t strip)
+{
+    uint32_t offset = transport_offset(frame);
+    uint32_t at = offset + 20;
+    uint32_t end;
+
+    if (strip == 0 || !is_tcp(frame) || (frame->data[offset + 13] & 2) == 0) {
+        return;
+    }
+    end = offset + (frame->data[offset + 12] >> 4) * 4u;
+    while (at + 1 < end && frame->data[at] != 0) {
+        uint8_t kind = frame->data[at];
+        uint32_t size = kind == 1 ? 1 : frame->data[at + 1];
+        if ((kind == 4 && (strip & SIM_STRIP_SACK)) ||
+            (kind == 8 && (strip & SIM_STRIP_TIMESTAMPS)) ||
+            (kind == 3 && (strip & SIM_STRIP_SCALING))) {
+            memset(frame->data + at, 1, size);
+        }
+        at += size;
+    }
+    complete_tcp_checksum(frame);
+}
+
 void sim_link_send(struct sim_host *from, struct net_packet *packet)
 {
     struct sim *sim = from->sim;
@@ -228,6 +252,7 @@ void sim_link_send(struct sim_host *from, struct net_packet *packet)
         }
         complete_tcp_checksum(frame);
     }
+    strip_options(frame, from->link.strip);
     frame->checksum_valid = (to->device.features & NETDEV_RX_CHECKSUM_BIT) != 0;
     if (packet->gso != NET_GSO_NONE && !(to->device.features & NETDEV_RX_LARGE_BIT)) {
         segment(from, frame, packet->gso_size_bytes);

@@ -30,8 +30,7 @@ struct scenario {
     uint32_t seeds_divisor; /* slow ones run fewer */
     size_t memory_limit;
     uint64_t allocations_fail_ppm;
-    bool ecn_off;
-    bool no_sack;
+    bool ipv6;
 };
 
 struct endpoint {
@@ -157,14 +156,16 @@ static void transfer(struct sim *sim, const struct scenario *sc, struct net_sock
         {.to_send = sc->bytes[0], .to_receive = sc->bytes[1], .salt = 11},
         {.to_send = sc->bytes[1], .to_receive = sc->bytes[0], .salt = 77},
     };
-    struct net_endpoint remote = {.address = sim_address(SERVER), .port = 80};
+    struct net_endpoint remote = {
+        .address = sc->ipv6 ? sim_address_ipv6(sim, SERVER) : sim_address(SERVER), .port = 80};
     uint64_t limit_ns = sim->now_ns + 36000 * SIM_S;
     unsigned attempts = 0;
 
     while (!sim->broken && !(done(&ends[0]) && done(&ends[1]))) {
         uint64_t next_ns = sim->now_ns + 10 * SIM_S;
         if (ends[CLIENT].socket == NULL) {
-            enum err err = net_socket_open(sim->host[CLIENT].stack, NET_FAMILY_IPV4,
+            enum err err = net_socket_open(sim->host[CLIENT].stack,
+                                           sc->ipv6 ? NET_FAMILY_IPV6 : NET_FAMILY_IPV4,
                                            NET_SOCKET_STREAM, &ends[CLIENT].socket);
             if (err == ERR_OK) {
                 set_buffer(ends[CLIENT].socket, sc);
@@ -235,7 +236,7 @@ static bool run(const struct scenario *sc, uint64_t seed, bool verbose)
     uint64_t finished_ns = 0;
 
     sim_create(&sim, &config);
-    if (net_socket_open(sim.host[SERVER].stack, NET_FAMILY_IPV4, NET_SOCKET_STREAM, &listener) !=
+    if (net_socket_open(sim.host[SERVER].stack, NET_FAMILY_IPV6, NET_SOCKET_STREAM, &listener) !=
             ERR_OK ||
         net_socket_bind(listener, &local) != ERR_OK) {
         sim_fail(&sim, "no listener");
@@ -246,6 +247,9 @@ static bool run(const struct scenario *sc, uint64_t seed, bool verbose)
     }
     for (unsigned i = 0; i < 2; i++) {
         sim.host[i].allocations_fail_ppm = sc->allocations_fail_ppm;
+    }
+    while (sc->ipv6 && sim.now_ns < 6 * SIM_S) {
+        sim_step(&sim, 6 * SIM_S); /* duplicate address detection */
     }
     started_ns = sim.now_ns;
     for (uint32_t i = 0; i < (sc->connections != 0 ? sc->connections : 1) && !sim.broken; i++) {
@@ -343,6 +347,26 @@ static const struct scenario scenarios[] = {
      .link = {LAN, .loss_ppm = 50000},
      .reader_pause_ns = 60 * SIM_S},
     {"many connections", {2000, 2000}, .link = {LAN, .loss_ppm = 20000}, .connections = 20},
+    {"no SACK", {300000, 300000}, .link = {WAN, .loss_ppm = 20000, .strip = SIM_STRIP_SACK}},
+    {"no timestamps",
+     {300000, 300000},
+     .link = {WAN, .loss_ppm = 20000, .reorder_ppm = 20000, .reorder_ns = 5 * SIM_MS,
+              .strip = SIM_STRIP_TIMESTAMPS}},
+    {"no scaling", {300000, 300000}, .link = {WAN, .strip = SIM_STRIP_SCALING}},
+    {"no options at all",
+     {200000, 200000},
+     .features = {ALL_TX, ALL_TX},
+     .link = {WAN, .loss_ppm = 20000, .burst_ppm = 2000, .burst_frames = 6, .duplicate_ppm = 20000,
+              .strip = 7}},
+    {"IPv6", {200000, 200000}, .link = {WAN, .loss_ppm = 10000}, .ipv6 = true},
+    {"IPv6, offloads",
+     {500000, 500000},
+     .features = {ALL_TX, ALL_TX | ALL_RX},
+     .link = {WAN, .loss_ppm = 10000, .corrupt_ppm = 3000},
+     .ipv6 = true},
+    {"one way is dead for a while",
+     {100000, 100000},
+     .link = {LAN, .burst_ppm = 3000, .burst_frames = 16}},
     {"little memory",
      {300000, 300000},
      .link = {WAN, .loss_ppm = 10000},
