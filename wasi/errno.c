@@ -28,7 +28,7 @@ static const uint8_t numbers[ERR_COUNT] = {
 
 #define WASI_EIO 29u
 
-uint32_t wasi_errno(enum err error)
+uint32_t wasi_errno_of(enum err error)
 {
     if (error == ERR_OK) {
         return 0;

@@ -3,28 +3,19 @@
 #include "kernel/base/string.h"
 #include "kernel/x86/x86.h"
 
-static const struct wasm_memory *attached;
+static const struct wasm_memory no_memory;
+const struct wasm_memory *guest_memory_attached = &no_memory;
 static struct guest_iovec entries[GUEST_IOVEC_MAX];
 
 void guest_memory_attach(const struct wasm_memory *memory)
 {
-    attached = memory;
-}
-
-enum err guest_check(struct guest_addr address, uint64_t size_bytes)
-{
-    uint64_t memory_bytes = attached != NULL ? attached->size_bytes : 0;
-
-    if (address.value > memory_bytes || size_bytes > memory_bytes - address.value) {
-        return ERR_FAULT;
-    }
-    return ERR_OK;
+    guest_memory_attached = memory != NULL ? memory : &no_memory;
 }
 
 /* The only place where a guest address becomes a pointer. The range has been checked. */
 static void *pointer_to(struct guest_addr address)
 {
-    return (void *)((uintptr_t)attached->base + address.value);
+    return (void *)((uintptr_t)guest_memory_attached->base + address.value);
 }
 
 static void copy_from(struct guest_addr from, void *to, size_t size_bytes)
@@ -65,58 +56,118 @@ enum err guest_write(struct guest_addr to, const void *from, size_t size_bytes)
     return error;
 }
 
-enum err guest_read_u32(struct guest_addr from, uint32_t *out)
-{
-    return guest_read(from, out, sizeof(*out));
-}
+/*
+ * Numbers cross by single moves: constant-size copies that the compiler expands in place, not
+ * calls of memcpy.
+ */
+#define STORE(address, value)                                                                      \
+    do {                                                                                           \
+        enum err check_error = guest_check(address, sizeof(value));                                \
+        void *target;                                                                              \
+        if (check_error != ERR_OK) {                                                               \
+            return check_error;                                                                    \
+        }                                                                                          \
+        target = pointer_to(address);                                                              \
+        x86_guest_access_begin();                                                                  \
+        __builtin_memcpy(target, &(value), sizeof(value));                                         \
+        x86_guest_access_end();                                                                    \
+        return ERR_OK;                                                                             \
+    } while (0)
 
 enum err guest_write_u8(struct guest_addr to, uint8_t value)
 {
-    return guest_write(to, &value, sizeof(value));
+    STORE(to, value);
 }
 
 enum err guest_write_u16(struct guest_addr to, uint16_t value)
 {
-    return guest_write(to, &value, sizeof(value));
+    STORE(to, value);
 }
 
 enum err guest_write_u32(struct guest_addr to, uint32_t value)
 {
-    return guest_write(to, &value, sizeof(value));
+    STORE(to, value);
 }
 
 enum err guest_write_u64(struct guest_addr to, uint64_t value)
 {
-    return guest_write(to, &value, sizeof(value));
+    STORE(to, value);
 }
 
-_Static_assert(sizeof(struct guest_iovec) == 8, "entries are read as they lie in guest memory");
-
-enum err guest_vector_load(struct guest_addr iovecs, uint32_t count, struct guest_vector *out)
+enum err guest_read_u32(struct guest_addr from, uint32_t *out)
 {
-    enum err error = guest_check(iovecs, (uint64_t)count * sizeof(struct guest_iovec));
-    uint64_t total_bytes = 0;
+    enum err error = guest_check(from, sizeof(*out));
+    const void *source;
 
     if (error != ERR_OK) {
         return error;
     }
+    source = pointer_to(from);
+    x86_guest_access_begin();
+    __builtin_memcpy(out, source, sizeof(*out));
+    x86_guest_access_end();
+    return ERR_OK;
+}
+
+uint32_t guest_match_keys(struct guest_addr list, uint32_t stride_bytes,
+                          const struct guest_key *keys, uint32_t count)
+{
+    const uint8_t *record = pointer_to(list);
+    uint32_t i;
+
+    x86_guest_access_begin();
+    for (i = 0; i < count; i++, record += stride_bytes) {
+        uint64_t first;
+        uint32_t word;
+
+        __builtin_memcpy(&first, record, sizeof(first));
+        __builtin_memcpy(&word, record + 16, sizeof(word));
+        if (first != keys[i].first || ((uint64_t)record[8] << 32 | word) != keys[i].second) {
+            break;
+        }
+    }
+    x86_guest_access_end();
+    return i;
+}
+
+_Static_assert(sizeof(struct guest_iovec) == 8, "entries are read as they lie in guest memory");
+
+/* Copies the entries one move each; most vectors have one or two. */
+static void load_entries(struct guest_addr iovecs, uint32_t count)
+{
+    const uint8_t *source = pointer_to(iovecs);
+
+    x86_guest_access_begin();
+    for (uint32_t i = 0; i < count; i++) {
+        __builtin_memcpy(&entries[i], source + i * sizeof(entries[0]), sizeof(entries[0]));
+    }
+    x86_guest_access_end();
+}
+
+enum err guest_vector_load(struct guest_addr iovecs, uint32_t count, struct guest_vector *out)
+{
+    uint64_t total_bytes = 0;
+
+    *out = (struct guest_vector){.entries = entries};
+    if (guest_check(iovecs, (uint64_t)count * sizeof(struct guest_iovec)) != ERR_OK) {
+        return ERR_FAULT;
+    }
     if (count > GUEST_IOVEC_MAX) {
         return ERR_INVAL;
     }
-    error = guest_read(iovecs, entries, count * sizeof(entries[0]));
-    for (uint32_t i = 0; i < count && error == ERR_OK; i++) {
-        error = guest_check(entries[i].address, entries[i].length_bytes);
+    load_entries(iovecs, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (guest_check(entries[i].address, entries[i].length_bytes) != ERR_OK) {
+            return ERR_FAULT;
+        }
         total_bytes += entries[i].length_bytes;
     }
-    if (error == ERR_OK && total_bytes > UINT32_MAX) {
-        error = ERR_INVAL;
+    if (total_bytes > UINT32_MAX) {
+        return ERR_INVAL;
     }
-    *out = (struct guest_vector){
-        .entries = entries,
-        .entry_count = error == ERR_OK ? count : 0,
-        .total_bytes = error == ERR_OK ? (uint32_t)total_bytes : 0,
-    };
-    return error;
+    out->entry_count = count;
+    out->total_bytes = (uint32_t)total_bytes;
+    return ERR_OK;
 }
 
 uint32_t guest_vector_left(const struct guest_vector *vector)

@@ -59,8 +59,19 @@ static inline struct guest_addr guest_offset(struct guest_addr base, uint32_t of
 
 /* The memory that all further calls mean; NULL: every access of a byte or more is a fault. */
 void guest_memory_attach(const struct wasm_memory *memory);
+/* Never NULL. For guest_check alone. */
+extern const struct wasm_memory *guest_memory_attached;
 
-enum err guest_check(struct guest_addr address, uint64_t size_bytes) WARN_UNUSED;
+static inline WARN_UNUSED enum err guest_check(struct guest_addr address, uint64_t size_bytes)
+{
+    uint64_t memory_bytes = guest_memory_attached->size_bytes;
+
+    if (address.value > memory_bytes || size_bytes > memory_bytes - address.value) {
+        return ERR_FAULT;
+    }
+    return ERR_OK;
+}
+
 enum err guest_read(struct guest_addr from, void *to, size_t size_bytes) WARN_UNUSED;
 enum err guest_write(struct guest_addr to, const void *from, size_t size_bytes) WARN_UNUSED;
 enum err guest_read_u32(struct guest_addr from, uint32_t *out) WARN_UNUSED;
@@ -78,6 +89,18 @@ enum err guest_vector_load(struct guest_addr iovecs, uint32_t count,
                            struct guest_vector *out) WARN_UNUSED;
 /* Bytes left between the position and the end. */
 uint32_t guest_vector_left(const struct guest_vector *vector);
+/*
+ * How many records at the start of a list, `stride_bytes` apart, still have the keys of the
+ * array: bytes 0 to 7 are `first`, and `second` is byte 8 shifted left by 32 plus the word at
+ * byte 16. The caller has checked the list.
+ */
+struct guest_key {
+    uint64_t first;
+    uint64_t second;
+};
+uint32_t guest_match_keys(struct guest_addr list, uint32_t stride_bytes,
+                          const struct guest_key *keys, uint32_t count);
+
 /* Gathers up to size_bytes from the position on; returns how many. */
 size_t guest_vector_read(struct guest_vector *vector, void *to, size_t size_bytes);
 /* Scatters up to size_bytes from the position on; returns how many. */

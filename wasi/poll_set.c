@@ -58,6 +58,24 @@ void wasi_poll_mark_all(struct poll_set *set)
     }
 }
 
+/* ---- Keys ------------------------------------------------------------------------------------ */
+
+/* No record has it: a tag is 8 bits. Such an entry is looked at in every call. */
+#define KEY_NEVER UINT64_MAX
+
+/*
+ * Only sockets' subscriptions can be passed over when they are unchanged: clocks have
+ * deadlines, and another number may have become a socket since.
+ */
+static void remember_key(struct poll_set *set, uint32_t index)
+{
+    const struct poll_entry *entry = &set->entries[index];
+
+    set->keys[index].first = entry->userdata;
+    set->keys[index].second =
+        entry->socket != NULL ? (uint64_t)entry->tag << 32 | entry->subject : KEY_NEVER;
+}
+
 /* ---- Lists of entries ------------------------------------------------------------------------ */
 
 static uint32_t *list_head(struct poll_set *set, const struct poll_entry *entry)
@@ -86,6 +104,7 @@ static void unlink_entry(struct poll_set *set, uint32_t index)
     entry->is_linked = false;
     entry->socket = NULL;
     entry->tag = POLL_TAG_STALE;
+    set->keys[index].second = KEY_NEVER;
 }
 
 /* Into the chain of `socket`, or among the others when that is NULL. */
@@ -122,6 +141,7 @@ static enum err grow(struct poll_set *set, uint32_t count)
 {
     uint32_t capacity = set->capacity == 0 ? 64 : set->capacity;
     struct poll_entry *entries;
+    struct guest_key *keys;
 
     while (capacity < count) {
         capacity *= 2;
@@ -134,6 +154,11 @@ static enum err grow(struct poll_set *set, uint32_t count)
         return ERR_NOMEM;
     }
     set->entries = entries;
+    keys = heap_resize(set->keys, capacity * sizeof(*keys));
+    if (keys == NULL) {
+        return ERR_NOMEM;
+    }
+    set->keys = keys;
     set->capacity = capacity;
     return ERR_OK;
 }
@@ -184,10 +209,6 @@ static void update_entry(struct poll_set *set, uint32_t index,
     if (subscription->tag == WASI_EVENT_CLOCK) {
         entry->error = (uint8_t)clock_deadline(subscription, &entry->deadline_ns);
     }
-    if (entry->tag == subscription->tag && entry->subject == subscription->subject &&
-        entry->userdata == subscription->userdata && entry->socket != NULL) {
-        return;
-    }
     socket = subject_socket(subscription->tag, subscription->subject);
     if (entry->is_linked && (entry->socket != NULL || socket != NULL)) {
         unlink_entry(set, index);
@@ -202,6 +223,7 @@ static void update_entry(struct poll_set *set, uint32_t index,
     if (!entry->is_linked) {
         link_entry(set, index, socket);
     }
+    remember_key(set, index);
 }
 
 static void decode(const uint8_t *raw, enum wasi_snapshot snapshot, struct subscription *out)
@@ -222,8 +244,19 @@ static void decode(const uint8_t *raw, enum wasi_snapshot snapshot, struct subsc
     memcpy(&out->clock_flags, clock + 24, sizeof(out->clock_flags));
 }
 
-#define CHUNK_SUBSCRIPTIONS 64u
-static uint8_t chunk[CHUNK_SUBSCRIPTIONS * WASI_SUBSCRIPTION0_BYTES];
+/* Forgets what is beyond `count`, or makes room for what was not there before. */
+static void resize(struct poll_set *set, uint32_t count)
+{
+    while (set->count > count) {
+        set->count--;
+        unlink_entry(set, set->count);
+    }
+    while (set->count < count) {
+        set->entries[set->count] = (struct poll_entry){.tag = POLL_TAG_STALE};
+        set->keys[set->count].second = KEY_NEVER;
+        set->count++;
+    }
+}
 
 enum err wasi_poll_set_update(struct poll_set *set, struct guest_addr list, uint32_t count,
                               enum wasi_snapshot snapshot)
@@ -235,27 +268,23 @@ enum err wasi_poll_set_update(struct poll_set *set, struct guest_addr list, uint
     if (error != ERR_OK) {
         return error;
     }
-    while (set->count > count) {
-        set->count--;
-        unlink_entry(set, set->count);
-    }
-    while (set->count < count) {
-        set->entries[set->count] = (struct poll_entry){.tag = POLL_TAG_STALE};
-        set->count++;
-    }
-    for (uint32_t first = 0; first < count; first += CHUNK_SUBSCRIPTIONS) {
-        uint32_t part = count - first < CHUNK_SUBSCRIPTIONS ? count - first : CHUNK_SUBSCRIPTIONS;
+    resize(set, count);
+    for (uint32_t index = 0; index < count; index++) {
+        uint8_t raw[WASI_SUBSCRIPTION0_BYTES];
+        struct subscription subscription;
+        struct guest_addr at = guest_offset(list, index * stride_bytes);
+        uint32_t same_count = guest_match_keys(at, stride_bytes, set->keys + index, count - index);
 
-        error = guest_read(guest_offset(list, first * stride_bytes), chunk, part * stride_bytes);
+        index += same_count;
+        if (index == count) {
+            break;
+        }
+        error = guest_read(guest_offset(list, index * stride_bytes), raw, stride_bytes);
         if (error != ERR_OK) {
             return error;
         }
-        for (uint32_t i = 0; i < part; i++) {
-            struct subscription subscription;
-
-            decode(chunk + i * stride_bytes, snapshot, &subscription);
-            update_entry(set, first + i, &subscription);
-        }
+        decode(raw, snapshot, &subscription);
+        update_entry(set, index, &subscription);
     }
     return ERR_OK;
 }

@@ -13,7 +13,7 @@
  *     others       clocks, console, files, bad descriptors: looked at every time
  *     marked       descriptors that may be ready
  *
- * Memory: one array that grows to the longest list ever seen and is reused. Normal kernel
+ * Memory: two arrays that grow to the longest list ever seen and are reused. Normal kernel
  * context; wasi_poll_mark also from the stack's wake hook.
  */
 #pragma once
@@ -43,6 +43,7 @@ struct poll_entry {
 
 struct poll_set {
     struct poll_entry *entries;
+    struct guest_key *keys; /* of the same positions: what an unchanged subscription looks like */
     uint32_t count;
     uint32_t capacity;
     uint32_t others_first;

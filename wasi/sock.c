@@ -1,7 +1,6 @@
 /* Sockets: the operations that all dialects share, and preview 1's own four functions. */
 #include "wasi/sock.h"
 
-#include "kernel/wait.h"
 #include "wasi/calls.h"
 #include "wasi/descriptor.h"
 #include "wasi/errno.h"
@@ -47,22 +46,21 @@ enum err wasi_socket_open(enum net_family family, enum net_socket_type type,
 
 static enum err accept_waiting(struct wasi_descriptor *listener, struct net_socket **out)
 {
-    uint64_t deadline_ns = wasi_deadline_after(listener->socket.receive_timeout_ns);
-    enum err error = net_socket_accept(listener->socket.socket, out);
+    struct wasi_retry retry = {
+        .descriptor = listener,
+        .deadline_ns = wasi_deadline_after(listener->socket.receive_timeout_ns),
+    };
 
-    if (error != ERR_AGAIN) {
-        return error;
-    }
-    (void)wait_poll();
     for (;;) {
-        error = net_socket_accept(listener->socket.socket, out);
-        if (error != ERR_AGAIN) {
-            return error;
+        enum err error = net_socket_accept(listener->socket.socket, out);
+
+        if (error == ERR_AGAIN) {
+            error = wasi_retry_again(&retry);
+            if (error == ERR_OK) {
+                continue;
+            }
         }
-        error = wasi_wait_ready(listener, deadline_ns);
-        if (error != ERR_OK) {
-            return error;
-        }
+        return error;
     }
 }
 

@@ -51,24 +51,35 @@ static enum err take_deferred(struct wasi_descriptor *descriptor)
 }
 
 /*
- * The wait between two attempts that answered ERR_AGAIN. The first wait is one round of the
- * pollers without sleep, for NONBLOCK descriptors too: a program that only ever asks
- * again would otherwise never see progress.
+ * A program that only ever asks NONBLOCK sockets again would never see progress if nobody
+ * ran the stack; one that empties its sockets after every poll_oneoff should not pay for
+ * it each time. So such a call runs the stack when the last run by one is this long ago.
  */
-struct retry {
-    const struct wasi_descriptor *descriptor;
-    uint64_t deadline_ns;
-    bool has_polled;
-};
+#define SELF_POLL_NS 100000u
 
-static enum err retry_again(struct retry *retry)
+static bool self_poll(void)
 {
-    if (!retry->has_polled) {
-        retry->has_polled = true;
-        (void)wait_poll();
-        return ERR_OK;
+    static uint64_t last_ns;
+    uint64_t now_ns = clock_monotonic_ns();
+
+    if (now_ns - last_ns < SELF_POLL_NS) {
+        return false;
     }
-    return wasi_wait_ready(retry->descriptor, retry->deadline_ns);
+    last_ns = now_ns;
+    return wait_poll();
+}
+
+/* At most once a call: under a flood there is always something that happened. */
+enum err wasi_retry_again(struct wasi_retry *retry)
+{
+    if ((retry->descriptor->flags & WASI_FDFLAG_NONBLOCK_BIT) == 0) {
+        return wasi_wait_ready(retry->descriptor, retry->deadline_ns);
+    }
+    if (retry->has_polled) {
+        return ERR_AGAIN;
+    }
+    retry->has_polled = true;
+    return self_poll() ? ERR_OK : ERR_AGAIN;
 }
 
 static enum err receive_stream(struct wasi_descriptor *descriptor, struct guest_vector *vector,
@@ -77,8 +88,10 @@ static enum err receive_stream(struct wasi_descriptor *descriptor, struct guest_
     struct net_socket *socket = descriptor->socket.socket;
     bool is_peek = (receive->flags & WASI_RECV_PEEK_BIT) != 0;
     bool wants_all = (receive->flags & WASI_RECV_WAITALL_BIT) != 0 && !is_peek;
-    struct retry retry = {descriptor, wasi_deadline_after(descriptor->socket.receive_timeout_ns),
-                          false};
+    struct wasi_retry retry = {
+        .descriptor = descriptor,
+        .deadline_ns = wasi_deadline_after(descriptor->socket.receive_timeout_ns),
+    };
 
     for (;;) {
         struct net_const_span span;
@@ -87,7 +100,7 @@ static enum err receive_stream(struct wasi_descriptor *descriptor, struct guest_
             net_socket_receive_peek(socket, is_peek ? receive->received_bytes : 0, &span);
 
         if (error == ERR_AGAIN && (receive->received_bytes == 0 || wants_all)) {
-            error = retry_again(&retry);
+            error = wasi_retry_again(&retry);
             if (error == ERR_OK) {
                 continue;
             }
@@ -112,8 +125,10 @@ static enum err receive_stream(struct wasi_descriptor *descriptor, struct guest_
 /* Waits for the first datagram. */
 static enum err wait_datagram(struct wasi_descriptor *descriptor)
 {
-    struct retry retry = {descriptor, wasi_deadline_after(descriptor->socket.receive_timeout_ns),
-                          false};
+    struct wasi_retry retry = {
+        .descriptor = descriptor,
+        .deadline_ns = wasi_deadline_after(descriptor->socket.receive_timeout_ns),
+    };
 
     for (;;) {
         struct net_const_span span;
@@ -122,7 +137,7 @@ static enum err wait_datagram(struct wasi_descriptor *descriptor)
         if (error != ERR_AGAIN) {
             return error;
         }
-        error = retry_again(&retry);
+        error = wasi_retry_again(&retry);
         if (error != ERR_OK) {
             return error;
         }
@@ -191,8 +206,10 @@ static enum err send_stream(struct wasi_descriptor *descriptor, struct guest_vec
                             uint32_t *sent_bytes)
 {
     struct net_socket *socket = descriptor->socket.socket;
-    struct retry retry = {descriptor, wasi_deadline_after(descriptor->socket.send_timeout_ns),
-                          false};
+    struct wasi_retry retry = {
+        .descriptor = descriptor,
+        .deadline_ns = wasi_deadline_after(descriptor->socket.send_timeout_ns),
+    };
 
     while (*sent_bytes < vector->total_bytes) {
         struct guest_vector position = *vector;
@@ -210,7 +227,7 @@ static enum err send_stream(struct wasi_descriptor *descriptor, struct guest_vec
             *vector = position;
         }
         if (error == ERR_AGAIN) {
-            error = retry_again(&retry);
+            error = wasi_retry_again(&retry);
             if (error == ERR_OK) {
                 continue;
             }
@@ -224,8 +241,10 @@ static enum err send_datagram(struct wasi_descriptor *descriptor, struct guest_v
                               const struct net_endpoint *destination, uint32_t *sent_bytes)
 {
     struct net_socket *socket = descriptor->socket.socket;
-    struct retry retry = {descriptor, wasi_deadline_after(descriptor->socket.send_timeout_ns),
-                          false};
+    struct wasi_retry retry = {
+        .descriptor = descriptor,
+        .deadline_ns = wasi_deadline_after(descriptor->socket.send_timeout_ns),
+    };
 
     for (;;) {
         struct guest_vector rest = *vector;
@@ -237,7 +256,7 @@ static enum err send_datagram(struct wasi_descriptor *descriptor, struct guest_v
             error = net_socket_send_commit(socket, vector->total_bytes, destination);
         }
         if (error == ERR_AGAIN) {
-            error = retry_again(&retry);
+            error = wasi_retry_again(&retry);
             if (error == ERR_OK) {
                 continue;
             }

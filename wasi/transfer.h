@@ -36,6 +36,16 @@ enum err wasi_socket_receive(struct wasi_descriptor *descriptor, struct guest_ve
 enum err wasi_socket_send(struct wasi_descriptor *descriptor, struct guest_vector *vector,
                           const struct net_endpoint *destination, uint32_t *sent_bytes) WARN_UNUSED;
 
+/* A call that may have to be repeated. Zero but for the first two members. */
+struct wasi_retry {
+    const struct wasi_descriptor *descriptor;
+    uint64_t deadline_ns;
+    bool has_polled;
+};
+
+/* What to do after ERR_AGAIN from a socket: ERR_OK to try again, ERR_AGAIN to report it. */
+enum err wasi_retry_again(struct wasi_retry *retry) WARN_UNUSED;
+
 /*
  * When to give up: `timeout_ns` from now, or never for 0. And one round of waiting:
  * ERR_AGAIN for a descriptor with NONBLOCK or when the deadline has passed.

@@ -252,6 +252,7 @@ void fake_end(void)
 {
     wasi_instance_end();
     heap_free(wasi_poll_set.entries);
+    heap_free(wasi_poll_set.keys);
     wasi_poll_set = (struct poll_set){.others_first = WASI_POLL_NONE};
     if (fake_kernel.allocations != 0 && !fake_kernel.allocations_ignored) {
         panic("%zu heap blocks are left\n", fake_kernel.allocations);
