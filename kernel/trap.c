@@ -100,7 +100,10 @@ static enum wasm_trap classify(const struct interrupt_frame *frame, uint64_t add
         if (wasm_stack_guard_contains(address)) {
             return WASM_TRAP_STACK_OVERFLOW;
         }
-        return guest_pages_in_window(address) ? WASM_TRAP_MEMORY_BOUNDS : WASM_TRAP_NONE;
+        /* Compiled code never jumps into memory: a fetch there is no trap of the module's. */
+        return guest_pages_in_window(address) && (frame->error_code & PAGE_FAULT_FETCH_BIT) == 0
+                   ? WASM_TRAP_MEMORY_BOUNDS
+                   : WASM_TRAP_NONE;
     default:
         return WASM_TRAP_NONE;
     }

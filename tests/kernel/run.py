@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Boots one small native program for each property of the kernel; prints TAP.
+
+Usage: tests/kernel/run.py [--out BUILD] [--only TEXT]
+
+Every machine must end by itself, with the expected exit code and text in its log.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FLAGS = ["-std=gnu17", "-O1", "-fno-pic", "-mcmodel=kernel", "-mno-red-zone",
+         "-fno-omit-frame-pointer", "-fstack-clash-protection", "-fno-builtin", "-I" + ROOT,
+         "-Wall", "-Wextra", "-Wno-infinite-recursion", "-Wno-unused-function", "-Werror"]
+SECONDS = 60
+
+# name, program, exit code (None: QEMU ends without one), log pattern, options
+TESTS = [
+    ("an empty program ends with 0", "empty", 0, r"page check after boot: \d+ mappings sound", {}),
+    ("writing to code is caught", "write_text", 125, r"page fault .*\n.*0xffffffffc0200000", {}),
+    ("writing to constants is caught", "write_rodata", 125, r"page fault", {}),
+    ("data does not run", "run_data", 125, r"page fault", {}),
+    ("guest memory does not run", "run_guest_memory", 125, r"page fault", {}),
+    ("the direct map has no alias of code", "write_direct_map_text", 125, r"page fault", {}),
+    ("the kernel's stack has a guard", "kernel_stack_overflow", 125,
+     r"the kernel's stack overflowed", {}),
+    ("the kernel cannot touch guest memory by accident", "kernel_touches_guest", 125,
+     r"outside its window", {}),
+    ("a wild pointer of the kernel is reported", "kernel_wild_pointer", 125,
+     r"not mapped so(.*\n)+.*touch_nothing", {}),
+    ("a smashed stack is noticed", "stack_smash", 125, r"a stack buffer of the kernel overflowed",
+     {"flags": ["-fstack-protector-all", "-mstack-protector-guard=global"]}),
+    ("deep recursion with huge frames traps", "huge_frames", 134, r"trap: call stack exhausted", {}),
+    ("a triple fault ends the machine", "triple_fault", None, r"application started", {}),
+    ("memory ends exactly where it says", "memory_limits", 134,
+     r"out of bounds memory access\n +address 0x2a0000, memory size 0x2a0000", {}),
+    ("all memory that grow promised is there", "touch_all", 0, r"page check after memory.grow", {}),
+    ("all of it in 16 MiB", "touch_all", 0, r"exit code 0", {"memory": "16M"}),
+    ("tables grow and keep their elements", "table_grow", 0, r"exit code 0", {}),
+    ("a CPU that is too old is refused in words", "wants_v9", 125, r"compiled with --cpu x86-64-v9",
+     {}),
+    ("a CPU without SMAP, UMIP and 1 GiB pages", "touch_all", 0, r"smap off",
+     {"cpu": "Nehalem,+rdrand"}),
+    ("no entropy is refused in words", "empty", 125, r"no source of random numbers",
+     {"cpu": "Nehalem"}),
+    ("no 64-bit mode is refused in words", "empty", 125, r"no 64-bit mode", {"cpu": "qemu32"}),
+    ("8 MiB are refused in words", "empty", 125, r"give the machine more", {"memory": "8M"}),
+    ("15 MiB", "empty", 0, r"mappings sound", {"memory": "15M"}),
+    ("an odd size of RAM", "empty", 0, r"mappings sound", {"memory": "77M"}),
+    ("3.5 GiB, around the PCI hole", "empty", 0, r"mappings sound", {"memory": "3584M"}),
+    ("5 GiB, above 4 GiB too", "empty", 0, r"mappings sound", {"memory": "5G"}),
+    ("64 GiB", "empty", 0, r"mappings sound", {"memory": "64G", "sparse": True}),
+    ("pc", "empty", 0, r"mappings sound", {"machine": "pc"}),
+    ("microvm", "empty", 0, r"mappings sound", {"machine": "microvm"}),
+    ("microvm without ACPI", "empty", 0, r"mappings sound", {"machine": "microvm,acpi=off"}),
+    ("power-off by ACPI on pc", "empty", "off", r"exit code 0", {"machine": "pc"}),
+    ("power-off by ACPI on q35", "empty", "off", r"exit code 0", {"machine": "q35"}),
+    ("power-off on microvm", "empty", "off", r"exit code 0", {"machine": "microvm"}),
+    ("an open quote on the command line is refused", "empty", 125, r"open quote",
+     {"append": 'log="info'}),
+    ("a bad address is refused", "empty", 125, r"ip=10\.0\.0: write", {"append": "ip=10.0.0"}),
+    ("an unknown word is ignored with a warning", "empty", 0, r"unknown word .*: quiet",
+     {"append": "quiet"}),
+]
+
+
+def build(out, program, flags):
+    folder = os.path.join(out, "kernel-tests")
+    os.makedirs(folder, exist_ok=True)
+    base = os.path.join(folder, program)
+    subprocess.run(["clang-19", *FLAGS, *flags, f"-DPROGRAM_{program}", "-c", "-o", base + ".o",
+                    os.path.join(ROOT, "tests", "kernel", "programs.c")], check=True)
+    subprocess.run(["make", "-s", "-f", os.path.join(ROOT, "image.mk"), f"WAFER={ROOT}",
+                    f"LIBKERNEL={out}/libkernel.a", f"APP_O={base}.o", f"IMAGE={base}.elf",
+                    base + ".elf"], check=True,
+                   env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS")})
+    return base + ".elf"
+
+
+def boot(image, options, debug_exit):
+    memory = options.get("memory", "64M")
+    command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", options.get("machine", "q35"),
+               "-cpu", options.get("cpu", "max"), "-m", memory, "-nodefaults", "-no-user-config",
+               "-display", "none", "-no-reboot", "-serial", "stdio", "-kernel", image,
+               "-append", f"log=info check=pages timeout=20 {options.get('append', '')}"]
+    if options.get("sparse"):
+        command += ["-object", f"memory-backend-ram,id=ram,size={memory},reserve=off",
+                    "-machine", "memory-backend=ram"]
+    if debug_exit:
+        command += ["-device", "isa-debug-exit,iobase=0x501,iosize=4"]
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                            errors="replace", timeout=SECONDS, check=False)
+    return result.returncode, result.stdout + result.stderr
+
+
+def check(out, program, code, pattern, options):
+    """None, or what is wrong."""
+    image = build(out, program, options.get("flags", []))
+    debug_exit = code != "off"
+    try:
+        status, log = boot(image, options, debug_exit)
+    except subprocess.TimeoutExpired as error:
+        return f"still running after {SECONDS} s; log:\n" + (error.stdout or b"").decode()
+    expected = (2 * code + 1) % 256 if isinstance(code, int) else 0
+    if status != expected:
+        return f"QEMU's exit status is {status}, should be {expected}; log:\n{log}"
+    if isinstance(code, int) and program != "empty" and f"exit code {code}\n" not in log:
+        return f"no line with exit code {code}; log:\n{log}"
+    if not re.search(pattern, log):
+        return f"the log lacks /{pattern}/; log:\n{log}"
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", default=os.path.join(ROOT, "build"))
+    parser.add_argument("--only", default="")
+    arguments = parser.parse_args()
+    tests = [test for test in TESTS if arguments.only in test[0]]
+    print(f"1..{len(tests)}")
+    failed = False
+    for number, (name, program, code, pattern, options) in enumerate(tests, 1):
+        problem = check(os.path.abspath(arguments.out), program, code, pattern, options)
+        failed |= problem is not None
+        print(f"{'not ' if problem else ''}ok {number} - {name}", flush=True)
+        for line in (problem or "").splitlines():
+            print(f"#   {line}", flush=True)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
