@@ -320,8 +320,10 @@ enum err virtio_pci_open(const struct pci_device *pci, struct virtio_device **ou
                virtio_type_name(type), pci->bus, pci->slot, pci->function);
     enum err error = capabilities_map(self);
     if (error != ERR_OK) {
-        log_error("virtio", "%s has no usable modern interface (error %d)", self->device.name,
-                  (int)error);
+        log_error("virtio", "%s cannot be used: %s", self->device.name,
+                  error == ERR_NOTSUP ? "it has only the legacy interface; with QEMU leave out "
+                                        "disable-modern=on"
+                                      : "its registers cannot be reached");
         heap_free(self);
         return error;
     }
