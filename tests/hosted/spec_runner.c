@@ -9,6 +9,9 @@
  *   call LINE INSTANCE NAME COUNT ARGUMENT... OUTCOME
  *                                       OUTCOME: any, return COUNT PATTERN..., trap TEXT
  *   get LINE INSTANCE NAME PATTERN      the value of an exported global
+ *   memory LINE INSTANCE NAME PAGES HASH
+ *                                       size and FNV-1a of an exported memory, hash in hex
+ * TEXT may hold alternatives between '|'.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,8 +171,13 @@ static bool trap_matches(enum wasm_trap trap, char *text)
         *c = *c == '_' ? ' ' : *c;
     }
     const char *have = host_trap_text(trap);
-    size_t length = strlen(have) < strlen(text) ? strlen(have) : strlen(text);
-    return trap != WASM_TRAP_NONE && strncmp(have, text, length) == 0;
+    char *rest = NULL;
+    bool matches = false;
+    for (char *one = strtok_r(text, "|", &rest); one != NULL; one = strtok_r(NULL, "|", &rest)) {
+        size_t length = strlen(have) < strlen(one) ? strlen(have) : strlen(one);
+        matches |= strncmp(have, one, length) == 0;
+    }
+    return trap != WASM_TRAP_NONE && matches;
 }
 
 static void do_limits(void)
@@ -270,6 +278,21 @@ static void do_get(void)
     report(script_matches(word(), &value), line, "get", "a different value");
 }
 
+static void do_memory(void)
+{
+    const char *line = word();
+    uint32_t instance = number();
+    const struct wasm_memory *memory = find_export(instance, word())->address;
+    uint32_t pages = number();
+    uint32_t expected = (uint32_t)strtoul(word(), NULL, 16);
+    uint32_t hash = 2166136261u;
+    for (uint64_t i = 0; i < memory->size_bytes; i++) {
+        hash = (hash ^ memory->base[i]) * 16777619u;
+    }
+    report(memory->size_bytes / WASM_PAGE_BYTES == pages && hash == expected, line, "memory",
+           "other content or size");
+}
+
 int main(void)
 {
     static char text[1 << 16];
@@ -288,6 +311,8 @@ int main(void)
             do_call();
         } else if (strcmp(verb, "get") == 0) {
             do_get();
+        } else if (strcmp(verb, "memory") == 0) {
+            do_memory();
         } else {
             script_error("unknown verb");
         }

@@ -69,6 +69,10 @@ static bool float_matches(const char *pattern, uint64_t bits, unsigned bytes)
     if (pattern[0] == 'A') {
         return (bits & quiet) == quiet;
     }
+    if (pattern[0] == 'N') {
+        uint64_t infinity = bytes == 4 ? 0x7f800000ull : 0x7ff0000000000000ull;
+        return (bits & ~sign) > infinity;
+    }
     return hex(pattern) == bits;
 }
 

@@ -2,7 +2,7 @@
  * Values of a test script: arguments, and patterns that results must match.
  *
  *   i<hex> I<hex> f<hex> F<hex>    numbers, bits for floats; lower-case digits
- *   fC fA FC FA                    a canonical, an arithmetic NaN
+ *   fC fA fN, FC FA FN             a canonical, an arithmetic, any NaN
  *   x<32 hex>                      v128, bytes in memory order
  *   V4:<lane>,..  V8:<lane>,..     v128 of float lanes of 4, 8 bytes; a lane is <hex>, C or A
  *   e<hex>                         an external reference
