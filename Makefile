@@ -180,7 +180,11 @@ clean:
 # ---- make test ----------------------------------------------------------------------------------
 .PHONY: test test-all test-boot test-apps test-net test-fuzz fuzz
 SUITE_BOOT = tests/boot/run.py --out $(O)
+SUITE_KERNEL = tests/kernel/run.py --out $(O)
 SUITE_APPS = tests/apps/run.py --out $(O)
+.PHONY: test-kernel
+test-kernel: kernel
+	$(Q)tests/run.py --logs $(O)/test-logs 'kernel=$(SUITE_KERNEL)'
 test-boot: waferc kernel examples
 	$(Q)tests/run.py --logs $(O)/test-logs 'boot=$(SUITE_BOOT)'
 test-apps: waferc kernel
@@ -193,7 +197,8 @@ test: setup-test
 test-build: waferc kernel examples test-unit-build fuzz-build spec-build $(O)/unit/tap_host
 test-all: test-build
 	$(Q)tests/run.py --logs $(O)/test-logs 'unit=$(SUITE_UNIT)' 'fuzz=$(SUITE_FUZZ)' \
-	    'linux=$(SUITE_NET_TAP)' 'spec=$(SUITE_SPEC)' 'boot=$(SUITE_BOOT)' 'apps=$(SUITE_APPS)'
+	    'linux=$(SUITE_NET_TAP)' 'spec=$(SUITE_SPEC)' 'kernel=$(SUITE_KERNEL)' 'boot=$(SUITE_BOOT)' \
+	    'apps=$(SUITE_APPS)'
 
 # ---- make lint ----------------------------------------------------------------------------------
 .PHONY: lint format

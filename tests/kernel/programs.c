@@ -16,7 +16,13 @@ extern HIDDEN uint8_t wasm_memory[];
 extern HIDDEN char image_text_start[], image_rodata_start[], image_data_start[];
 extern HIDDEN char stack_kernel_top[], stack_kernel_guard[];
 
-void proc_exit(uint32_t code) __asm__("wasm_import__wasi_snapshot_preview1__proc_exit__i_v");
+void wasm_import__wasi_snapshot_preview1__proc_exit__i_v(uint32_t code);
+#define proc_exit wasm_import__wasi_snapshot_preview1__proc_exit__i_v
+
+/* gates.S: runs `function` as kernel code, on the kernel's stack, the SMAP window closed. */
+_Noreturn void as_kernel(void (*function)(void));
+/* No IDT, then an exception. */
+_Noreturn void fault_three_times(void);
 
 static struct wasm_memory memory = {.minimum_pages = 2, .maximum_pages = UINT64_MAX};
 static struct wasm_memory *const memories[] = {&memory};
@@ -29,15 +35,6 @@ static void store(uint64_t address, uint8_t value)
 static uint8_t load(uint64_t address)
 {
     return *(volatile uint8_t *)(wasm_memory + address);
-}
-
-/* Runs `function` as kernel code: on the kernel's stack, the SMAP window closed. */
-static inline _Noreturn void as_kernel(void (*function)(void))
-{
-    __asm__ volatile("pushfq; andl $~0x40000, (%%rsp); popfq; movq %0, %%rsp; call *%1"
-                     :
-                     : "r"(stack_kernel_top - 2048), "r"(function));
-    __builtin_unreachable();
 }
 
 static void recurse(uint64_t depth)
@@ -80,7 +77,6 @@ static __attribute__((noinline)) uint64_t huge(uint64_t depth)
     return huge(depth + 1) + frame[7];
 }
 
-static void start(void) __asm__("wasm.0._start");
 static void start(void)
 {
 #if defined(PROGRAM_write_text)
@@ -107,12 +103,7 @@ static void start(void)
 #elif defined(PROGRAM_huge_frames)
     proc_exit((uint32_t)huge(0));
 #elif defined(PROGRAM_triple_fault)
-    static const uint8_t no_idt[10];
-    __asm__ volatile("lidt %0; ud2" : : "m"(no_idt));
-#elif defined(PROGRAM_interrupts_off)
-    __asm__ volatile("cli");
-    for (;;) {
-    }
+    fault_three_times();
 #elif defined(PROGRAM_memory_limits)
     uint64_t size = memory.size_bytes;
     for (unsigned step = 0; step < 40; step++) {

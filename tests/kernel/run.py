@@ -73,8 +73,10 @@ def build(out, program, flags):
     base = os.path.join(folder, program)
     subprocess.run(["clang-19", *FLAGS, *flags, f"-DPROGRAM_{program}", "-c", "-o", base + ".o",
                     os.path.join(ROOT, "tests", "kernel", "programs.c")], check=True)
+    subprocess.run(["clang-19", "-c", "-o", base + "-gates.o",
+                    os.path.join(ROOT, "tests", "kernel", "gates.S")], check=True)
     subprocess.run(["make", "-s", "-f", os.path.join(ROOT, "image.mk"), f"WAFER={ROOT}",
-                    f"LIBKERNEL={out}/libkernel.a", f"APP_O={base}.o", f"IMAGE={base}.elf",
+                    f"LIBKERNEL={out}/libkernel.a", f"APP_O={base}.o {base}-gates.o", f"IMAGE={base}.elf",
                     base + ".elf"], check=True,
                    env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS")})
     return base + ".elf"
