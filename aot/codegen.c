@@ -227,7 +227,20 @@ struct work {
     const struct codegen *gen;
     LLVMMemoryBufferRef *buffers;
     atomic_uint next;
+    atomic_uint done;
+    bool shows_progress;
 };
+
+/* One line that overwrites itself, for people who wait at a terminal. */
+static void show_progress(struct work *work)
+{
+    uint32_t done = atomic_fetch_add(&work->done, 1) + 1;
+
+    if (work->shows_progress) {
+        fprintf(stderr, "\rwaferc: %u of %u parts compiled%s", done, work->gen->unit_count,
+                done == work->gen->unit_count ? "\n" : "");
+    }
+}
 
 static void *run_worker(void *argument)
 {
@@ -239,6 +252,7 @@ static void *run_worker(void *argument)
             return NULL;
         }
         work->buffers[index] = build_unit(work->gen, index);
+        show_progress(work);
     }
 }
 
@@ -255,7 +269,7 @@ static unsigned thread_count(const struct codegen *gen)
 
 void codegen_run(struct codegen *gen, struct codegen_output *out)
 {
-    struct work work = {.gen = gen};
+    struct work work = {.gen = gen, .shows_progress = gen->unit_count > 1 && isatty(STDERR_FILENO)};
     unsigned count = thread_count(gen);
     pthread_t *threads = codegen_alloc(count, sizeof(*threads));
     pthread_attr_t attributes;
