@@ -169,6 +169,17 @@ static struct net_buffer *make_chain(struct sim_host *host, const struct sim_fra
     return first;
 }
 
+void sim_inject(struct sim_host *host, const uint8_t *data, uint32_t length)
+{
+    struct sim_frame *frame = calloc(1, sizeof(*frame) + length);
+
+    memcpy(frame->data, data, length);
+    frame->length = length;
+    net_stack_tick(host->stack);
+    host->device.receive(host->device.stack, make_chain(host, frame));
+    free(frame);
+}
+
 static size_t card_poll(struct netdev *device, size_t budget)
 {
     struct sim_host *host = device->driver;

@@ -93,6 +93,8 @@ void sim_create(struct sim *sim, const struct sim_config *config);
 void sim_destroy(struct sim *sim);
 /* Polls both stacks until they are quiet, then moves on to the next event before limit_ns. */
 void sim_step(struct sim *sim, uint64_t limit_ns);
+/* A frame that no host sent, straight into the stack. */
+void sim_inject(struct sim_host *host, const uint8_t *data, uint32_t length);
 void sim_fail(struct sim *sim, const char *reason);
 
 struct ip_address sim_address(unsigned host);
