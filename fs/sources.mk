@@ -1,6 +1,18 @@
 # Sources of fs/, relative to the project's root; one file a line.
 FS_SRCS := \
     fs/budget.c \
+    fs/ext/ext_bitmap.c \
+    fs/ext/ext_cache.c \
+    fs/ext/ext_dir.c \
+    fs/ext/ext_file.c \
+    fs/ext/ext_journal.c \
+    fs/ext/ext_map.c \
+    fs/ext/ext_mount.c \
+    fs/ext/ext_names.c \
+    fs/ext/ext_node.c \
+    fs/ext/ext_ops.c \
+    fs/ext/ext_recover.c \
+    fs/ext/ext_volume.c \
     fs/fs.c \
     fs/path.c \
     fs/ramfs.c \

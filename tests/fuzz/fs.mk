@@ -3,4 +3,4 @@ FUZZ_TARGETS += fuzz_tar
 fuzz_tar_SRCS = tests/fuzz/fuzz_tar.c $(FS_TEST_TREE)
 
 FUZZ_TARGETS += fuzz_vfs
-fuzz_vfs_SRCS = tests/fuzz/fuzz_vfs.c tests/fuzz/fs_model.c $(FS_TEST_TREE)
+fuzz_vfs_SRCS = tests/fuzz/fuzz_vfs.c tests/fuzz/fs_steps.c tests/fuzz/fs_model.c $(FS_TEST_TREE)

@@ -107,6 +107,30 @@ bool model_resolve(const struct model *model, const char *path, enum model_follo
     }
 }
 
+bool model_path(const struct model *model, int node, char path[MODEL_PATH_MAX])
+{
+    char rest[MODEL_PATH_MAX];
+    snprintf(path, MODEL_PATH_MAX, ".");
+    while (node != 0) {
+        int entry = 0;
+        while (entry < MODEL_NAMES &&
+               !(model->names[entry].used && model->names[entry].node == node)) {
+            entry++;
+        }
+        if (entry == MODEL_NAMES) {
+            return false;
+        }
+        memcpy(rest, path, sizeof(rest));
+        int used = snprintf(path, MODEL_PATH_MAX, "%s/%s", model->names[entry].name,
+                            strcmp(rest, ".") == 0 ? "" : rest);
+        if (path[used - 1] == '/') {
+            path[used - 1] = '\0';
+        }
+        node = model->names[entry].directory;
+    }
+    return true;
+}
+
 /* A node without names is free again; the fuzz target holds no file open. */
 static void drop_if_unnamed(struct model *model, int node)
 {

@@ -49,6 +49,9 @@ enum model_follow { MODEL_FOLLOW, MODEL_FOLLOW_SLASH, MODEL_FOLLOW_NEVER };
 bool model_resolve(const struct model *model, const char *path, enum model_follow follow,
                    struct model_place *place);
 
+/* A path of the node's that follows no link; false if it has no name. */
+bool model_path(const struct model *model, int node, char path[MODEL_PATH_MAX]);
+
 bool model_has_room(const struct model *model);
 int model_count_names(const struct model *model, int directory);
 

@@ -65,6 +65,10 @@ void t_assert_data(struct vfs_node *file, uint64_t offset, const void *data, siz
         assert_int_equal(vfs_read_span(file, offset + done, size_bytes - done, &span), ERR_OK);
         assert_true(span.size_bytes > 0);
         assert_true(span.size_bytes <= size_bytes - done);
+        if (memcmp(span.data, (const uint8_t *)data + done, span.size_bytes) != 0) {
+            print_message("between %zu and %zu:\n", (size_t)offset + done,
+                          (size_t)offset + done + span.size_bytes);
+        }
         assert_memory_equal(span.data, (const uint8_t *)data + done, span.size_bytes);
         done += span.size_bytes;
     }
