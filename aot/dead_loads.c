@@ -32,6 +32,19 @@ static bool ignores_operands(LLVMValueRef user)
     }
 }
 
+/* A br_table may name one label only: then the index decides nothing. */
+static bool has_choice(LLVMValueRef branch)
+{
+    unsigned count = LLVMGetNumSuccessors(branch);
+
+    for (unsigned i = 1; i < count; i++) {
+        if (LLVMGetSuccessor(branch, i) != LLVMGetSuccessor(branch, 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_effect(LLVMValueRef user)
 {
     switch ((unsigned)LLVMGetInstructionOpcode(user)) {
@@ -41,12 +54,13 @@ static bool is_effect(LLVMValueRef user)
     case LLVMStore:
     case LLVMLoad:
     case LLVMRet:
-    case LLVMBr:
-    case LLVMSwitch:
     case LLVMAtomicRMW:
     case LLVMAtomicCmpXchg:
     case LLVMFence:
         return true;
+    case LLVMBr:
+    case LLVMSwitch:
+        return has_choice(user);
     default:
         return false;
     }
