@@ -15,3 +15,9 @@ UNIT_TESTS += test_virtio_mmio
 test_virtio_mmio_SRCS := tests/unit/test_virtio_mmio.c drivers/virtio_mmio.c \
     drivers/virtio_config.c drivers/virtqueue.c drivers/virtio.c kernel/cmdline.c \
     kernel/base/fmt.c $(DRIVERS_FAKES)
+# tests/unit/fake_io stands in for the port and device memory instructions.
+UNIT_TESTS += test_virtio_pci
+test_virtio_pci_FLAGS := -iquote tests/unit/fake_io
+test_virtio_pci_SRCS := tests/unit/test_virtio_pci.c tests/unit/fake_pci.c drivers/pci.c \
+    drivers/virtio_pci.c drivers/virtio_config.c drivers/virtqueue.c drivers/virtio.c \
+    kernel/base/fmt.c tests/unit/fake_machine.c
