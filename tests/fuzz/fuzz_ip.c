@@ -283,6 +283,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             receive_arp(harness, &input, part);
             break;
         case 8:
+            /* A full ring is retried so often that time would pass too slowly. */
+            harness->ring_full = false;
             harness_run(harness, take16(&input) * 10000000ull);
             break;
         case 9:
