@@ -47,7 +47,9 @@ struct virtio_mmio {
 
 static struct virtio_mmio *of(struct virtio_device *device)
 {
-    return (struct virtio_mmio *)(void *)device;
+    void *self = device; /* its first member */
+
+    return self;
 }
 
 static uint64_t read_features(struct virtio_device *device)
@@ -167,16 +169,24 @@ static enum err parse_size(const char **text, uint64_t *out)
     return error;
 }
 
+static bool parse_character(const char **text, char expected)
+{
+    bool there = **text == expected;
+
+    *text += there ? 1 : 0;
+    return there;
+}
+
 enum err virtio_mmio_parse(const char *text, struct virtio_mmio_window *out)
 {
     uint64_t size;
     uint64_t address;
     uint64_t line;
 
-    if (parse_size(&text, &size) != ERR_OK || *text++ != '@') {
+    if (parse_size(&text, &size) != ERR_OK || !parse_character(&text, '@')) {
         return ERR_INVAL;
     }
-    if (parse_number(&text, UINT64_MAX >> 12, &address) != ERR_OK || *text++ != ':') {
+    if (parse_number(&text, UINT64_MAX >> 12, &address) != ERR_OK || !parse_character(&text, ':')) {
         return ERR_INVAL;
     }
     if (parse_number(&text, UINT8_MAX, &line) != ERR_OK || (*text != '\0' && *text != ':')) {

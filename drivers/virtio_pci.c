@@ -67,7 +67,9 @@ struct virtio_pci {
 
 static struct virtio_pci *of(struct virtio_device *device)
 {
-    return (struct virtio_pci *)(void *)device;
+    void *self = device; /* its first member */
+
+    return self;
 }
 
 static uint64_t read_features(struct virtio_device *device)

@@ -59,13 +59,15 @@ enum err virtqueue_create(struct virtqueue *queue, struct virtio_device *device,
         return ERR_NOMEM;
     }
     uint8_t *base = phys_to_virt(memory);
+    void *available = base + available_offset;
+    void *used = base + used_offset;
     clear(base, pages * PAGE_BYTES);
 
     *queue = (struct virtqueue){
         .device = device,
-        .descriptors = (struct virtq_desc *)(void *)base,
-        .available = (struct virtq_available *)(void *)(base + available_offset),
-        .used = (struct virtq_used *)(void *)(base + used_offset),
+        .descriptors = phys_to_virt(memory),
+        .available = available,
+        .used = used,
         .slots = slots,
         .index = index,
         .size = size,
@@ -74,7 +76,8 @@ enum err virtqueue_create(struct virtqueue *queue, struct virtio_device *device,
         .free_count = size,
     };
     queue->used_event = &queue->available->ring[size];
-    queue->avail_event = (uint16_t *)(void *)&queue->used->ring[size];
+    void *behind_ring = &queue->used->ring[size];
+    queue->avail_event = behind_ring;
     for (uint16_t i = 0; i < size; i++) {
         slots[i].next = (uint16_t)(i + 1 < size ? i + 1 : NO_SLOT);
     }
