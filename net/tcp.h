@@ -216,8 +216,17 @@ void tcp_send_stray_ack(struct net_stack *stack, const struct tcp_time_wait *ent
 bool tcp_retransmit(struct tcp_socket *sock, struct tcp_record *record, uint32_t limit_bytes);
 /* Sends one segment of new data, if the peer's window allows, whatever the congestion window. */
 bool tcp_send_new_segment(struct tcp_socket *sock);
+uint32_t tcp_sack_option_bytes(const struct tcp_socket *sock);
 /* Bytes of options that data segments carry now; they count against sock->mss. */
-uint32_t tcp_option_bytes(const struct tcp_socket *sock);
+static inline uint32_t tcp_option_bytes(const struct tcp_socket *sock)
+{
+    uint32_t bytes = sock->options.timestamps ? 12 : 0;
+
+    if (sock->range_count != 0 || sock->duplicate.start != sock->duplicate.end) {
+        bytes += tcp_sack_option_bytes(sock);
+    }
+    return bytes;
+}
 /* Data bytes of a full segment. */
 static inline uint32_t tcp_payload_mss(const struct tcp_socket *sock)
 {

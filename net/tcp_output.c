@@ -21,11 +21,11 @@ static uint32_t sack_blocks(const struct tcp_socket *sock)
     return count < most ? count : most;
 }
 
-uint32_t tcp_option_bytes(const struct tcp_socket *sock)
+uint32_t tcp_sack_option_bytes(const struct tcp_socket *sock)
 {
     uint32_t blocks = sack_blocks(sock);
 
-    return (sock->options.timestamps ? 12 : 0) + (blocks != 0 ? 4 + 8 * blocks : 0);
+    return blocks != 0 ? 4 + 8 * blocks : 0;
 }
 
 static uint8_t *put_block(uint8_t *at, uint32_t start, uint32_t end)
@@ -69,7 +69,6 @@ static void send_segment(struct tcp_socket *sock, struct net_packet *packet, uin
                          uint32_t length, uint8_t flags)
 {
     struct net_stack *stack = tcp_stack(sock);
-    uint32_t blocks = sack_blocks(sock);
     uint32_t option_bytes = tcp_option_bytes(sock);
     uint32_t window = tcp_receive_window(sock) >> sock->options.receive_shift;
     enum ip_ecn ecn = IP_ECN_NOT;
@@ -89,8 +88,8 @@ static void send_segment(struct tcp_socket *sock, struct net_packet *packet, uin
         options = tcp_option_timestamps(options, tcp_timestamp(stack, sock->timestamp_offset),
                                         sock->peer_timestamp);
     }
-    if (blocks != 0) {
-        write_sack(sock, options, blocks);
+    if (option_bytes > (sock->options.timestamps ? 12u : 0u)) {
+        write_sack(sock, options, sack_blocks(sock));
     }
     if (length + option_bytes > sock->mss) {
         packet->gso = sock->route.is_ipv4 ? NET_GSO_TCP4 : NET_GSO_TCP6;
