@@ -22,6 +22,7 @@
 #include "kernel/mem.h"
 #include "kernel/page_check.h"
 #include "kernel/panic.h"
+#include "kernel/poweroff.h"
 #include "kernel/poweroff_boot.h"
 #include "kernel/random.h"
 #include "kernel/random_boot.h"
@@ -56,6 +57,7 @@ static void start_entropy(const struct config *config)
     }
     random_initialize();
     drivers_probe();
+    poweroff_set_farewell(drivers_shutdown);
     if (!random_is_seeded()) {
         panic("no source of random numbers: give the machine RDRAND (QEMU: -cpu max) or a "
               "virtio-rng device (-device virtio-rng-pci)");
@@ -212,13 +214,17 @@ _Noreturn void kernel_main(uint32_t protocol, uint64_t boot_information)
         wait_set_limit(clock_monotonic_ns() + config->timeout_ns);
     }
 
+    log_debug("boot", "interrupts and power-off ready");
     start_entropy(config);
+    log_debug("boot", "devices ready");
     /* Set here, where no function that compares with the old value is still to return. */
     uintptr_t guard;
     random_fill(&guard, sizeof(guard));
     __stack_chk_guard = guard;
     struct vfs_node *root = start_files(info);
+    log_debug("boot", "files ready");
     struct net_stack *network = start_network(config);
+    log_debug("boot", "network ready");
 
     if (wasm_runtime_prepare(&wasm_module) != ERR_OK) {
         panic("the application's memory does not fit: it wants %llu MiB at start, %llu MiB of RAM "

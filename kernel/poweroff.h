@@ -14,6 +14,9 @@
 #define EXIT_CODE_PANIC   125u
 #define EXIT_CODE_TIMEOUT 124u
 
+/* `farewell` runs first when the application ends by itself; not after a panic. */
+void poweroff_set_farewell(void (*farewell)(void));
+
 /*
  * Prints `wafer: exit code N` on the log console, tells QEMU through isa-debug-exit at
  * port 0x501 (status 2N+1 mod 256), then powers off, resets, and at last halts.

@@ -1,5 +1,7 @@
 #include "kernel/x86/bootinfo.h"
 
+#include <stdbool.h>
+
 #include "kernel/base/address.h"
 #include "kernel/base/string.h"
 
@@ -84,6 +86,7 @@ static uint64_t read64(const void *from)
 struct memory_map {
     struct ranges ram;
     struct ranges other;
+    bool overflow; /* something that is not RAM found no place: the map cannot be trusted */
 };
 
 static void add_memory(struct memory_map *map, uint64_t start, uint64_t size_bytes, uint32_t type)
@@ -98,7 +101,9 @@ static void add_memory(struct memory_map *map, uint64_t start, uint64_t size_byt
         (void)ranges_add(&map->ram, start, end & ~(uint64_t)(PAGE_BYTES - 1));
     } else {
         end = (end + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
-        (void)ranges_add(&map->other, start & ~(uint64_t)(PAGE_BYTES - 1), end);
+        if (!ranges_add(&map->other, start & ~(uint64_t)(PAGE_BYTES - 1), end)) {
+            map->overflow = true;
+        }
     }
 }
 
@@ -284,6 +289,9 @@ const char *bootinfo_read(uint32_t protocol, uint64_t address, bootinfo_map *map
     }
     if (problem != NULL) {
         return problem;
+    }
+    if (memory.overflow) {
+        return "the boot loader's memory map has too many entries";
     }
     out->ram = memory.ram;
     for (size_t i = 0; i < memory.other.count; i++) {
