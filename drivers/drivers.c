@@ -204,6 +204,11 @@ struct blockdev *drivers_block_device(size_t index)
 void drivers_shutdown(void)
 {
     for (size_t i = 0; i < machine.device_count; i++) {
-        virtio_reset(machine.devices[i]);
+        struct virtio_device *device = machine.devices[i];
+        /* The last line of the log may have to go through a console. */
+        if (device->type != VIRTIO_TYPE_CONSOLE) {
+            device->broken = true;
+            device->transport->write_status(device, 0);
+        }
     }
 }

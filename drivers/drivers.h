@@ -37,5 +37,8 @@ struct netdev *drivers_network_device(void);
 /* Disks in the order they were found; NULL past the last. */
 struct blockdev *drivers_block_device(size_t index);
 
-/* Resets every device so that none writes to memory any more; before power-off. */
+/*
+ * Resets the devices, all but consoles, so that none writes to memory any more; before
+ * power-off. Does not wait for them.
+ */
 void drivers_shutdown(void);
