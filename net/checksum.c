@@ -43,12 +43,20 @@ uint32_t checksum_add(uint32_t sum, const void *data, size_t length_bytes)
         bytes += 8;
         length_bytes -= 8;
     }
-    if (length_bytes > 0) {
-        uint64_t tail = 0;
-        for (size_t i = 0; i < length_bytes; i++) {
-            tail |= (uint64_t)bytes[i] << (8 * i);
-        }
-        odd = add64(odd, tail);
+    if ((length_bytes & 4) != 0) {
+        uint32_t word;
+        __builtin_memcpy(&word, bytes, sizeof(word));
+        odd = add64(odd, word);
+        bytes += 4;
+    }
+    if ((length_bytes & 2) != 0) {
+        uint16_t half;
+        __builtin_memcpy(&half, bytes, sizeof(half));
+        odd = add64(odd, half);
+        bytes += 2;
+    }
+    if ((length_bytes & 1) != 0) {
+        odd = add64(odd, *bytes);
     }
     return reduce(add64(even, odd));
 }

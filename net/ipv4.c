@@ -73,8 +73,13 @@ static bool ipv4_header_is_valid(const struct net_buffer *chain, uint32_t offset
     if (total < header_bytes || total > chain->total_bytes - offset) {
         return false;
     }
-    return arrival == IP_ARRIVAL_LOOPBACK ||
-           checksum_fold(checksum_add(0, header, header_bytes)) == 0xffff;
+    if (arrival == IP_ARRIVAL_LOOPBACK) {
+        return true;
+    }
+    uint16_t sum = header_bytes == sizeof(*header)
+                       ? checksum_fold_ipv4(header)
+                       : checksum_fold(checksum_add(0, header, header_bytes));
+    return sum == 0xffff;
 }
 
 static void ipv4_input_fragment(struct net_stack *stack, struct net_buffer *chain,
@@ -157,7 +162,7 @@ struct ipv4_header *ipv4_push_header(struct net_packet *packet, const struct ip_
     memcpy(header->source, ip_address_ipv4_bytes(&route->source), sizeof(header->source));
     memcpy(header->destination, ip_address_ipv4_bytes(&route->destination),
            sizeof(header->destination));
-    header->checksum = be16_from_sum(checksum_finish(checksum_add(0, header, sizeof(*header))));
+    header->checksum = be16_from_sum((uint16_t)~checksum_fold_ipv4(header));
     return header;
 }
 
@@ -166,5 +171,5 @@ void ipv4_set_fragment(struct ipv4_header *header, uint16_t identification, uint
     header->identification = be16_make(identification);
     header->fragment = be16_make(fragment);
     header->checksum = be16_make(0);
-    header->checksum = be16_from_sum(checksum_finish(checksum_add(0, header, sizeof(*header))));
+    header->checksum = be16_from_sum((uint16_t)~checksum_fold_ipv4(header));
 }
