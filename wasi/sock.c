@@ -1,6 +1,9 @@
 /* Sockets: the operations that all dialects share, and preview 1's own four functions. */
 #include "wasi/sock.h"
 
+#include "kernel/clock.h"
+#include "kernel/wait.h"
+#include "net/net.h"
 #include "wasi/calls.h"
 #include "wasi/descriptor.h"
 #include "wasi/errno.h"
@@ -85,6 +88,24 @@ enum err wasi_socket_accept(uint32_t fd, uint32_t flags, struct guest_addr out_f
     return adopt(socket, listener->rights_inheriting, flags, out_fd);
 }
 
+#define ADDRESS_DEADLINE_NS 10000000000ull
+
+bool wasi_socket_wait_address(void)
+{
+    const struct net_stack *network = wasi_instance.config->network;
+
+    if (network == NULL || net_stack_is_configured(network)) {
+        return false;
+    }
+    while (clock_monotonic_ns() < ADDRESS_DEADLINE_NS) {
+        wait_once(ADDRESS_DEADLINE_NS);
+        if (net_stack_is_configured(network)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum err connect_result(const struct net_socket *socket, bool *is_done)
 {
     uint32_t events = net_socket_events(socket);
@@ -116,6 +137,9 @@ enum err wasi_socket_connect(uint32_t fd, const struct net_endpoint *remote)
     }
     socket = descriptor->socket.socket;
     error = net_socket_connect(socket, remote);
+    if (error == ERR_NETDOWN && wasi_socket_wait_address()) {
+        error = net_socket_connect(socket, remote);
+    }
     if (error != ERR_INPROGRESS || (descriptor->flags & WASI_FDFLAG_NONBLOCK_BIT) != 0) {
         return error;
     }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kernel/base/err.h"
@@ -19,6 +20,12 @@ enum err wasi_socket_accept(uint32_t fd, uint32_t flags, struct guest_addr out_f
 enum err wasi_socket_connect(uint32_t fd, const struct net_endpoint *remote) WARN_UNUSED;
 enum err wasi_socket_bind(uint32_t fd, const struct net_endpoint *local) WARN_UNUSED;
 enum err wasi_socket_listen(uint32_t fd, uint32_t backlog) WARN_UNUSED;
+/*
+ * Without a static address the network has none until DHCP is done, which an application that
+ * has just started cannot know. Waits for it, at most until ten seconds after boot; true if
+ * the network has an address now and had none before: worth another attempt.
+ */
+bool wasi_socket_wait_address(void);
 /* `is_peer`: the other end. */
 enum err wasi_socket_endpoint(uint32_t fd, bool is_peer, struct net_endpoint *out,
                               enum net_family *family) WARN_UNUSED;

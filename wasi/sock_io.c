@@ -3,6 +3,7 @@
 
 #include "kernel/clock.h"
 #include "kernel/wait.h"
+#include "wasi/sock.h"
 #include "wasi/types.h"
 
 uint64_t wasi_deadline_after(uint64_t timeout_ns)
@@ -254,6 +255,9 @@ static enum err send_datagram(struct wasi_descriptor *descriptor, struct guest_v
         if (error == ERR_OK) {
             (void)guest_vector_read(&rest, span.data, vector->total_bytes);
             error = net_socket_send_commit(socket, vector->total_bytes, destination);
+        }
+        if (error == ERR_NETDOWN && wasi_socket_wait_address()) {
+            continue;
         }
         if (error == ERR_AGAIN) {
             error = wasi_retry_again(&retry);

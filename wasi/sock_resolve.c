@@ -13,6 +13,7 @@
 #include "wasi/errno.h"
 #include "wasi/guest_memory.h"
 #include "wasi/instance.h"
+#include "wasi/sock.h"
 #include "wasi/sock_address.h"
 
 enum addrinfo_flags {
@@ -177,21 +178,14 @@ static void own_addresses(const struct addrinfo *hints, struct dns_result *resul
     }
 }
 
-static enum err resolve(const struct question *question, struct dns_result *result)
+/* Asks until the resolver has an answer. */
+static enum err ask(const struct question *question, struct dns_result *result)
 {
     struct net_stack *network = wasi_instance.config->network;
     struct dns_query *query;
-    enum err error;
+    enum err error = dns_query_start(network, question->node, question->node_bytes,
+                                     wanted_families(&question->hints), &query);
 
-    if (question->node_bytes == 0) {
-        own_addresses(&question->hints, result);
-        return question->service_bytes != 0 ? ERR_OK : ERR_AI_NONAME;
-    }
-    if (network == NULL) {
-        return ERR_AI_AGAIN;
-    }
-    error = dns_query_start(network, question->node, question->node_bytes,
-                            wanted_families(&question->hints), &query);
     if (error != ERR_OK) {
         return error;
     }
@@ -204,6 +198,24 @@ static enum err resolve(const struct question *question, struct dns_result *resu
         error = dns_query_result(query, result);
     }
     dns_query_close(network, query);
+    return error;
+}
+
+static enum err resolve(const struct question *question, struct dns_result *result)
+{
+    enum err error;
+
+    if (question->node_bytes == 0) {
+        own_addresses(&question->hints, result);
+        return question->service_bytes != 0 ? ERR_OK : ERR_AI_NONAME;
+    }
+    if (wasi_instance.config->network == NULL) {
+        return ERR_AI_AGAIN;
+    }
+    error = ask(question, result);
+    if (error == ERR_AI_AGAIN && wasi_socket_wait_address()) {
+        error = ask(question, result);
+    }
     return error;
 }
 
