@@ -45,7 +45,7 @@ static void flush_repeats(struct printer *printer)
 static void print_frame(struct printer *printer, uint64_t address)
 {
     char name[256];
-    char line[280];
+    char line[300];
     if (address == printer->last) {
         printer->repeats++;
         return;
@@ -54,7 +54,8 @@ static void print_frame(struct printer *printer, uint64_t address)
     printer->last = address;
     printer->lines++;
     symbols_describe(address, name, sizeof(name));
-    size_t length = fmt_format(line, sizeof(line), "    at %s\n", name);
+    size_t length = fmt_format(line, sizeof(line), "    at %s [0x%llx]\n", name,
+                               (unsigned long long)address);
     console_write(CONSOLE_LOG, line, length < sizeof(line) ? length : sizeof(line) - 1);
 }
 

@@ -16,6 +16,7 @@ import time
 
 import wafer_backlog
 import wafer_build
+import wafer_symbols
 from wafer_common import EXIT_MACHINE, EXIT_USAGE, WaferError, kernel_words, need_tool
 
 EXIT_LINE = re.compile(rb"^wafer: exit code (\d+)\s*$")
@@ -131,8 +132,9 @@ def machine_arguments(options, image, accel, has_tar_bytes):
 class Machine:
     """A running QEMU and the channels to it."""
 
-    def __init__(self, options):
+    def __init__(self, options, image):
         self.options = options
+        self.symboliser = wafer_symbols.Symboliser(image)
         self.process = None
         self.selector = selectors.DefaultSelector()
         self.outputs = {}       # our read end -> (name, sink)
@@ -266,7 +268,8 @@ class Machine:
         elif STARTED_LINE.match(line):
             self.started = True
         elif line and (self.options.verbose or not QUIET_LINE.match(line)):
-            write_all(2, line + b"\n")
+            for shown in self.symboliser.rewrite(line):
+                write_all(2, shown + b"\n")
 
     def serve(self, deadline, start_deadline):
         """Passes data until QEMU closed all its channels. False: a deadline passed."""
@@ -325,7 +328,7 @@ def run(options):
     artefact = wafer_build.prepare(options)
     accel = choose_accel(options.accel)
     network, network_words = network_arguments(options, artefact.uses_sockets)
-    machine = Machine(options)
+    machine = Machine(options, artefact.image)
     machine.add_channels()
     arguments = machine_arguments(options, artefact.image, accel, artefact.tar_bytes) + network
     if artefact.tar:
