@@ -8,6 +8,7 @@ Every machine must end by itself, with the expected exit code and text in its lo
 import argparse
 import os
 import re
+import struct
 import subprocess
 import sys
 
@@ -53,6 +54,7 @@ TESTS = [
     ("3.5 GiB, around the PCI hole", "empty", 0, r"mappings sound", {"memory": "3584M"}),
     ("5 GiB, above 4 GiB too", "empty", 0, r"mappings sound", {"memory": "5G"}),
     ("64 GiB", "empty", 0, r"mappings sound", {"memory": "64G", "sparse": True}),
+    ("the 64-bit Linux boot protocol", "empty", 0, r"mappings sound", {"linux64": True}),
     ("pc", "empty", 0, r"mappings sound", {"machine": "pc"}),
     ("microvm", "empty", 0, r"mappings sound", {"machine": "microvm"}),
     ("microvm without ACPI", "empty", 0, r"mappings sound", {"machine": "microvm,acpi=off"}),
@@ -82,11 +84,27 @@ def build(out, program, flags):
     return base + ".elf"
 
 
+def build_loader(image):
+    """A kernel that starts `image` by the 64-bit Linux boot protocol."""
+    with open(image, "rb") as file:
+        entry = struct.unpack_from("<Q", file.read(64), 24)[0]
+    base = os.path.splitext(image)[0] + "-linux64"
+    subprocess.run(["clang-19", "-c", f"-DENTRY={entry:#x}", "-o", base + ".o",
+                    os.path.join(ROOT, "tests", "kernel", "linux64_loader.S")], check=True)
+    subprocess.run(["ld", "-nostdlib", "-static", "-z", "max-page-size=4096", "--build-id=none",
+                    "-Ttext=0x1800000", "-e", "start", "-o", base + ".elf", base + ".o"],
+                   check=True)
+    return base + ".elf"
+
+
 def boot(image, options, debug_exit):
     memory = options.get("memory", "64M")
+    kernel = ["-kernel", image]
+    if options.get("linux64"):
+        kernel = ["-kernel", build_loader(image), "-device", f"loader,file={image}"]
     command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", options.get("machine", "q35"),
                "-cpu", options.get("cpu", "max"), "-m", memory, "-nodefaults", "-no-user-config",
-               "-display", "none", "-no-reboot", "-serial", "stdio", "-kernel", image,
+               "-display", "none", "-no-reboot", "-serial", "stdio", *kernel,
                "-append", f"log=info check=pages timeout=20 {options.get('append', '')}"]
     if options.get("sparse"):
         command += ["-object", f"memory-backend-ram,id=ram,size={memory},reserve=off",
