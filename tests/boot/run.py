@@ -19,7 +19,7 @@ sys.path.insert(0, HERE)
 import server_tests  # noqa: E402
 
 CC = ["clang-19", "--target=wasm32-wasi", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-O2", "-g",
-      "-I" + ROOT]
+      "-I" + ROOT, f"-ffile-prefix-map={ROOT}/="]
 
 
 class Failure(Exception):
