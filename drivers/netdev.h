@@ -58,7 +58,11 @@ struct net_packet {
     uint8_t header[NET_HEADER_BYTES];
 };
 
-/* A received frame: one or more buffers; meta-data only in the first. */
+/*
+ * A received frame: one or more buffers; meta-data only in the first. The stack may take a
+ * chain apart and give parts back one by one, in any order, with data and length_bytes
+ * changed.
+ */
 struct net_buffer {
     struct net_buffer *next_part;   /* next buffer of the same frame, or NULL */
     struct net_buffer *next_packet; /* for whoever owns the chain */
@@ -99,6 +103,9 @@ struct netdev {
     uint8_t address[ETHERNET_ADDRESS_BYTES];
     uint16_t mtu_bytes;
     uint32_t features; /* enum netdev_feature */
+    /* Memory of received parts (capacity_bytes) that the stack may hold at once; 0: no limit.
+     * Beyond it the device has nowhere to put frames. */
+    size_t receive_pool_bytes;
     /* Set by the stack before the first poll. */
     void (*receive)(void *stack, struct net_buffer *chain);
     void *stack;

@@ -1,5 +1,6 @@
 #include "drivers/virtio_blk.h"
 
+#include "drivers/virtqueue_chain.h"
 #include "kernel/base/string.h"
 #include "kernel/clock.h"
 #include "kernel/log.h"

@@ -2,6 +2,7 @@
 
 #include "drivers/virtio_net_features.h"
 #include "drivers/virtio_net_receive.h"
+#include "drivers/virtqueue_chain.h"
 #include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "kernel/log.h"
@@ -35,8 +36,11 @@ struct virtio_net {
     bool contained;        /* broken, reset, and its packets completed */
 };
 
-/* Completes every packet the card is done with. Returns whether there was any. */
-static bool reap(struct virtio_net *self)
+/*
+ * Completes every packet the card is done with. Returns whether there was any. Not
+ * inline: its local would cost each transmit a stack check.
+ */
+static __attribute__((noinline)) bool reap(struct virtio_net *self)
 {
     struct virtqueue_completion completion;
     bool any = false;
@@ -289,6 +293,7 @@ static enum err start(struct virtio_net *self)
         .driver = self,
         .mtu_bytes = mtu_read(device),
         .features = netdev_features(device),
+        .receive_pool_bytes = virtio_net_receiver_lendable_bytes(&self->receiver),
     };
     address_read(device, self->netdev.address);
     virtio_start(device);

@@ -100,6 +100,14 @@ enum err virtio_net_receiver_open(struct virtio_net_receiver *receiver,
     return ERR_OK;
 }
 
+size_t virtio_net_receiver_lendable_bytes(const struct virtio_net_receiver *receiver)
+{
+    size_t ring = receiver->queue.size;
+    size_t lendable = receiver->page_limit > ring ? receiver->page_limit - ring : 1;
+
+    return lendable * BUFFER_BYTES;
+}
+
 void virtio_net_receiver_free(struct virtio_net_receiver *receiver, struct net_buffer *chain)
 {
     while (chain != NULL) {

@@ -59,6 +59,8 @@ enum err virtio_net_receiver_open(struct virtio_net_receiver *receiver,
 /* Hands up to `budget` frames to netdev->receive. Returns their number. */
 size_t virtio_net_receiver_poll(struct virtio_net_receiver *receiver, struct netdev *netdev,
                                 size_t budget);
+/* What the stack may hold while the ring stays full. */
+size_t virtio_net_receiver_lendable_bytes(const struct virtio_net_receiver *receiver);
 void virtio_net_receiver_free(struct virtio_net_receiver *receiver, struct net_buffer *chain);
 /* Gives the device as many buffers as there are. */
 void virtio_net_receiver_refill(struct virtio_net_receiver *receiver);

@@ -1,6 +1,7 @@
 #include "drivers/virtqueue.h"
 
 #include "drivers/virtio.h"
+#include "drivers/virtqueue_chain.h"
 #include "kernel/clock.h"
 
 /* virtio 1.2 §2.7.7 and §2.7.9 */
@@ -8,9 +9,6 @@
 #define USED_NO_NOTIFY_BIT         1u
 
 #define NO_SLOT 0xffffu
-
-/* An indirect table costs the device a second look-up, so short chains stay in the ring. */
-#define DIRECT_SEGMENTS_MAX 4u
 
 static size_t align_up(size_t value, size_t alignment)
 {
@@ -65,6 +63,7 @@ enum err virtqueue_create(struct virtqueue *queue, struct virtio_device *device,
 
     *queue = (struct virtqueue){
         .device = device,
+        .broken = &device->broken,
         .descriptors = phys_to_virt(memory),
         .available = available,
         .used = used,
@@ -101,76 +100,6 @@ struct virtqueue_addresses virtqueue_addresses(const struct virtqueue *queue)
         .available = virt_to_phys(queue->available),
         .used = virt_to_phys(queue->used),
     };
-}
-
-static bool wants_indirect(const struct virtqueue *queue, uint16_t segment_count)
-{
-    if (queue->indirect == NULL || segment_count > queue->indirect_segments || segment_count < 2) {
-        return false;
-    }
-    return segment_count > DIRECT_SEGMENTS_MAX || queue->free_count < queue->size / 2;
-}
-
-enum err virtqueue_begin(struct virtqueue *queue, uint16_t segment_count,
-                         struct virtqueue_chain *out)
-{
-    bool indirect = wants_indirect(queue, segment_count);
-    uint16_t needed = indirect ? 1 : segment_count;
-
-    if (queue->device->broken) {
-        return ERR_IO;
-    }
-    if (needed == 0 || needed > queue->free_count) {
-        return needed == 0 || needed > queue->size ? ERR_INVAL : ERR_AGAIN;
-    }
-    out->queue = queue;
-    out->indirect = indirect;
-    out->head = queue->free_head;
-    out->count = 0;
-    out->writable_bytes = 0;
-    if (indirect) {
-        out->table = queue->indirect + (size_t)out->head * queue->indirect_segments;
-        out->at = 0;
-    } else {
-        out->table = queue->descriptors;
-        out->at = out->head;
-    }
-    return ERR_OK;
-}
-
-void virtqueue_submit(const struct virtqueue_chain *chain, void *token)
-{
-    struct virtqueue *queue = chain->queue;
-    uint16_t head = chain->head;
-    struct virtqueue_slot *slot = &queue->slots[head];
-    struct virtq_desc *last = &chain->table[chain->last];
-
-    last->flags = (uint16_t)(last->flags & ~VIRTQ_DESC_NEXT_BIT);
-    if (chain->indirect) {
-        /* virtio 1.2 §2.7.5.3: the one descriptor of the ring refers to the table. */
-        queue->descriptors[head] = (struct virtq_desc){
-            .address = virtqueue_bus_address(chain->table),
-            .length = chain->count * (uint32_t)sizeof(struct virtq_desc),
-            .flags = VIRTQ_DESC_INDIRECT_BIT,
-        };
-        queue->free_head = slot->next;
-        slot->count = 1;
-        slot->last = head;
-    } else {
-        queue->free_head = chain->at;
-        slot->count = chain->count;
-        slot->last = chain->last;
-    }
-    queue->free_count = (uint16_t)(queue->free_count - slot->count);
-    slot->token = token;
-    slot->writable_bytes = chain->writable_bytes;
-    queue->available->ring[queue->available_index & queue->mask] = head;
-    queue->available_index++;
-    /*
-     * Publishes descriptors and ring entry (virtio 1.2 §2.7.13.3). Pairs with the
-     * device's read of the index.
-     */
-    __atomic_store_n(&queue->available->index, queue->available_index, __ATOMIC_RELEASE);
 }
 
 bool virtqueue_submit_readable(struct virtqueue *queue, const void *data, uint32_t length_bytes,

@@ -2,7 +2,7 @@
  * The split virtqueue: buffers go in by chain, completions come out (virtio 1.2 §2.7).
  *
  *        driver                         shared memory                    device
- *   begin/add/submit  --- descriptors, available ring --->  reads, fills buffers
+ *      submit         --- descriptors, available ring --->  reads, fills buffers
  *   pop               <------------ used ring ------------  id, bytes written
  *
  * The driver keeps its own copy of all that it must be able to trust (free list, chain
@@ -71,6 +71,7 @@ struct virtqueue_slot {
 
 struct virtqueue {
     struct virtio_device *device;
+    const bool *broken; /* the device's */
     struct virtq_desc *descriptors;
     struct virtq_available *available;
     struct virtq_used *used;
@@ -90,18 +91,6 @@ struct virtqueue {
     uint16_t used_index;      /* next to pop */
 };
 
-/* A chain under construction; private to the functions below. */
-struct virtqueue_chain {
-    struct virtqueue *queue;
-    struct virtq_desc *table; /* the ring's descriptors, or an indirect table */
-    bool indirect;
-    uint16_t head;
-    uint16_t at;   /* the entry of the table to fill next */
-    uint16_t last; /* the entry filled last */
-    uint16_t count;
-    uint32_t writable_bytes;
-};
-
 struct virtqueue_completion {
     void *token;
     uint32_t length_bytes; /* written by the device; never above what the chain allows */
@@ -113,21 +102,10 @@ enum err virtqueue_create(struct virtqueue *queue, struct virtio_device *device,
 struct virtqueue_addresses virtqueue_addresses(const struct virtqueue *queue);
 
 /*
- * Starts a chain of exactly `segment_count` segments: ERR_AGAIN when the queue has no
- * room, ERR_INVAL for a chain that never fits, ERR_IO on a broken device. Then add each
- * segment, those the device reads first, and submit. One chain at a time. Submitted
- * chains reach the device with the next kick at the latest.
+ * Submits a chain of one segment; false when there is no room. Longer chains are built
+ * with virtqueue_chain.h. The token, not NULL, comes back from pop. Submitted chains
+ * reach the device with the next kick at the latest.
  */
-enum err virtqueue_begin(struct virtqueue *queue, uint16_t segment_count,
-                         struct virtqueue_chain *out) WARN_UNUSED;
-static inline void virtqueue_add_readable(struct virtqueue_chain *chain, const void *data,
-                                          uint32_t length_bytes);
-static inline void virtqueue_add_writable(struct virtqueue_chain *chain, void *data,
-                                          uint32_t length_bytes);
-/* The token, not NULL, comes back from pop. */
-void virtqueue_submit(const struct virtqueue_chain *chain, void *token);
-
-/* The three steps for one segment; false when there is no room. */
 bool virtqueue_submit_readable(struct virtqueue *queue, const void *data, uint32_t length_bytes,
                                void *token);
 bool virtqueue_submit_writable(struct virtqueue *queue, void *data, uint32_t length_bytes,
@@ -153,51 +131,3 @@ void virtqueue_disarm(struct virtqueue *queue);
  * when none is left. The queue is unusable from the first call on.
  */
 void *virtqueue_drain(struct virtqueue *queue);
-
-/* virtio 1.2 §2.7.5 */
-enum virtq_desc_flag {
-    VIRTQ_DESC_NEXT_BIT = 1,
-    VIRTQ_DESC_WRITE_BIT = 2,
-    VIRTQ_DESC_INDIRECT_BIT = 4,
-};
-
-/* What lies between the direct map and the next area; see kernel/x86/paging.h. */
-#define VIRTQUEUE_DIRECT_MAP_BYTES (16ull << 40)
-
-static inline uint64_t virtqueue_bus_address(const void *data)
-{
-    uint64_t offset = (uintptr_t)data - DIRECT_MAP_BASE;
-
-    return offset < VIRTQUEUE_DIRECT_MAP_BYTES ? offset : virt_to_phys(data).value;
-}
-
-/*
- * Inline because a packet costs several of these. Each entry is linked to the one that
- * would follow; submit ends the chain.
- */
-static inline void virtqueue_add(struct virtqueue_chain *chain, const void *data,
-                                 uint32_t length_bytes, uint16_t flags)
-{
-    struct virtq_desc *entry = &chain->table[chain->at];
-
-    chain->last = chain->at;
-    chain->at = chain->indirect ? (uint16_t)(chain->at + 1) : chain->queue->slots[chain->at].next;
-    chain->count++;
-    entry->address = virtqueue_bus_address(data);
-    entry->length = length_bytes;
-    entry->flags = flags;
-    entry->next = chain->at;
-}
-
-static inline void virtqueue_add_readable(struct virtqueue_chain *chain, const void *data,
-                                          uint32_t length_bytes)
-{
-    virtqueue_add(chain, data, length_bytes, VIRTQ_DESC_NEXT_BIT);
-}
-
-static inline void virtqueue_add_writable(struct virtqueue_chain *chain, void *data,
-                                          uint32_t length_bytes)
-{
-    virtqueue_add(chain, data, length_bytes, VIRTQ_DESC_NEXT_BIT | VIRTQ_DESC_WRITE_BIT);
-    chain->writable_bytes += length_bytes;
-}

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers/virtqueue_chain.h"
 #include "tests/unit/fake_machine.h"
 #include "tests/unit/fake_virtio.h"
 
