@@ -9,6 +9,7 @@ tap_host itself impairs (loss, duplication, reordering, delay) where a test asks
 """
 import argparse
 import ctypes
+import errno
 import os
 import re
 import select
@@ -517,6 +518,62 @@ def check_path_mtu(host):
         sh("ip", "link", "del", "inner0", check=False)
 
 
+def check_churn(address, rounds):
+    for index in range(rounds):
+        with connect(address, 7) as connection:
+            data = f"round {index}".encode()
+            connection.sendall(data)
+            assert read_all(connection, len(data)) == data
+
+
+def check_parallel(address, transfers):
+    errors = []
+
+    def one(index):
+        try:
+            check_source(address, 20000 + index * 1000)
+        except Exception as error:  # pylint: disable=broad-except
+            errors.append(repr(error))
+
+    threads = [threading.Thread(target=one, args=(index,)) for index in range(transfers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not errors, errors[:3]
+
+
+def connect_from_used_port(connection, target):
+    """Linux refuses while its own end of the last connection waits for the final ACK."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            connection.connect(target)
+            return
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def check_reuse(address):
+    """Our side closes first and sits in TIME_WAIT; a newer SYN may take its place."""
+    for index in range(20):
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            connection.settimeout(30)
+            connection.bind((LINUX, 40404))
+            connect_from_used_port(connection, (address, 19))
+            connection.sendall(b"1000\n")
+            got = read_all(connection)
+        assert got == PATTERN[:1000], f"round {index}: {len(got)} bytes"
+
+
+def set_sysctl(name, value):
+    with open(f"/proc/sys/net/ipv4/{name}", "w", encoding="ascii") as file:
+        file.write(value)
+
+
 class Suite:
     def __init__(self, only):
         self.only = only
@@ -615,6 +672,24 @@ def main():
               duplicate=20, delay=2000, offloads=0)
     run_group(suite, program, "1 % corruption", bad, corrupt=10, offloads=0)
     run_group(suite, program, "1 % loss, offloads, 20 ms", bad, loss=10, delay=10000, offloads=1)
+    churn = [
+        ("1000 connections one after the other", check_churn, WAFER, 1000),
+        ("50 transfers at once", check_parallel, WAFER, 50),
+        ("the same port pair again and again", check_reuse, WAFER),
+    ]
+    run_group(suite, program, "churn", churn, offloads=1)
+    run_group(suite, program, "churn, 2 % loss", churn[1:], loss=20, delay=500, offloads=0)
+    options = [
+        ("1 MB in", check_sink, WAFER, 1000000),
+        ("1 MB out", check_source, WAFER, 1000000),
+        ("connection to Linux", check_outgoing, HOST, socket.AF_INET, LINUX, 300000),
+    ]
+    for name, value, usual in (("tcp_sack", "0", "1"), ("tcp_timestamps", "0", "1"),
+                               ("tcp_window_scaling", "0", "1"), ("tcp_ecn", "1", "2")):
+        set_sysctl(name, value)
+        run_group(suite, program, f"{name}={value}, 1 % loss", options, loss=10, reorder=20,
+                  delay=1000, offloads=0)
+        set_sysctl(name, usual)
     print(f"1..{count}")
     return 1 if failures else 0
 
