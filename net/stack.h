@@ -28,6 +28,7 @@ struct net_stack {
     struct netdev *device;     /* NULL: loopback only */
     uint64_t now_ns;           /* read at the start of each call from outside */
     size_t memory_used_bytes;  /* allocations, and received buffers while queued */
+    size_t lent_bytes;         /* of the device's receive buffers, held in queues */
     uint32_t route_generation; /* struct ip_route.generation; raised when routes change */
     uint32_t packet_spare_count;
     struct net_packet *packet_spares;
@@ -64,6 +65,13 @@ static inline enum net_pressure net_pressure(const struct net_stack *stack)
     }
     return stack->memory_used_bytes < limit - limit / 8 ? NET_PRESSURE_SCARCE
                                                         : NET_PRESSURE_EXHAUSTED;
+}
+
+/* Whether a queue should copy what it keeps rather than hold the device's buffers. */
+static inline bool net_device_is_short(const struct net_stack *stack)
+{
+    return stack->device != NULL && stack->device->receive_pool_bytes != 0 &&
+           stack->lent_bytes >= stack->device->receive_pool_bytes / 2;
 }
 
 /*

@@ -7,9 +7,21 @@
 #define COALESCE_BYTES   2048u
 #define TUNE_INTERVAL_NS (10 * TCP_NS_PER_MS)
 
+/* Memory of our own was counted when it was allocated. */
+static void hold_part(struct net_stack *stack, const struct net_buffer *part)
+{
+    if (part->owner != stack) {
+        net_charge(stack, part->capacity_bytes);
+        stack->lent_bytes += part->capacity_bytes;
+    }
+}
+
 static void release_part(struct net_stack *stack, struct net_buffer *part)
 {
-    net_uncharge(stack, part->capacity_bytes);
+    if (part->owner != stack) {
+        net_uncharge(stack, part->capacity_bytes);
+        stack->lent_bytes -= part->capacity_bytes;
+    }
     net_buffer_free(stack, part);
 }
 
@@ -38,7 +50,7 @@ static struct net_buffer *take_parts(struct net_stack *stack, struct net_buffer 
             part->length_bytes = length;
         }
         length -= part->length_bytes;
-        net_charge(stack, part->capacity_bytes);
+        hold_part(stack, part);
         if (first == NULL) {
             first = part;
         } else {
@@ -49,9 +61,11 @@ static struct net_buffer *take_parts(struct net_stack *stack, struct net_buffer 
     return first;
 }
 
-static bool is_sparse(const struct net_buffer *part)
+/* Whether a part is better copied than kept. */
+static bool is_sparse(const struct net_stack *stack, const struct net_buffer *part)
 {
-    return part->length_bytes < part->capacity_bytes / SPARSE_DIVISOR;
+    return part->length_bytes < part->capacity_bytes / SPARSE_DIVISOR ||
+           (part->owner != stack && net_device_is_short(stack));
 }
 
 /* A copy in memory of the right size, or the part itself when there is none. */
@@ -66,9 +80,23 @@ static struct net_buffer *compact(struct net_stack *stack, struct net_buffer *pa
     memcpy(copy->data, part->data, part->length_bytes);
     copy->length_bytes = part->length_bytes;
     copy->next_packet = part->next_packet;
-    net_charge(stack, copy->capacity_bytes);
     release_part(stack, part);
     return copy;
+}
+
+/* What waits behind a hole may wait long: parts not worth their buffers are copied. */
+static void compact_parts(struct net_stack *stack, struct net_buffer **first,
+                          struct net_buffer **last)
+{
+    struct net_buffer **link = first;
+
+    while (*link != NULL) {
+        if (is_sparse(stack, *link)) {
+            *link = compact(stack, *link, (*link)->length_bytes);
+        }
+        *last = *link;
+        link = &(*link)->next_packet;
+    }
 }
 
 /*
@@ -82,7 +110,7 @@ static void append_part(struct tcp_socket *sock, struct net_buffer *part)
     uint32_t room = 0;
 
     sock->receive_queued_bytes += part->length_bytes;
-    if (is_sparse(part)) {
+    if (is_sparse(stack, part)) {
         if (tail != NULL && sock->receive_tail_room >= part->length_bytes) {
             memcpy(tail->data + tail->length_bytes, part->data, part->length_bytes);
             tail->length_bytes += part->length_bytes;
@@ -90,7 +118,8 @@ static void append_part(struct tcp_socket *sock, struct net_buffer *part)
             release_part(stack, part);
             return;
         }
-        if (tail != NULL || net_pressure(stack) != NET_PRESSURE_RELAXED) {
+        if (tail != NULL || net_pressure(stack) != NET_PRESSURE_RELAXED ||
+            net_device_is_short(stack)) {
             uint32_t length = part->length_bytes;
             uint32_t capacity = tail != NULL && length < COALESCE_BYTES ? COALESCE_BYTES : length;
             struct net_buffer *copy = compact(stack, part, capacity);
@@ -181,10 +210,7 @@ static void extend_range(struct tcp_socket *sock, struct tcp_range *range,
     if (first == NULL) {
         return;
     }
-    if (first == last && is_sparse(first)) {
-        first = compact(stack, first, first->length_bytes);
-        last = first;
-    }
+    compact_parts(stack, &first, &last);
     if (in_front) {
         last->next_packet = range->first;
         range->first = first;
@@ -218,10 +244,7 @@ static void add_range(struct tcp_socket *sock, struct tcp_range **link, struct t
         net_release(stack, range, sizeof(*range));
         return;
     }
-    if (range->first == range->last && is_sparse(range->first)) {
-        range->first = compact(stack, range->first, range->first->length_bytes);
-        range->last = range->first;
-    }
+    compact_parts(stack, &range->first, &range->last);
     range->start = start;
     range->end = end;
     range->next = *link;

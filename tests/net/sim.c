@@ -189,6 +189,10 @@ static size_t card_poll(struct netdev *device, size_t budget)
     sim_link_deliver(host);
     while (host->received != NULL && count < budget) {
         struct sim_frame *frame = host->received;
+        if (device->receive_pool_bytes != 0 &&
+            host->buffers_out * host->part_bytes >= device->receive_pool_bytes) {
+            break; /* nowhere to put it */
+        }
         host->received = frame->next;
         if (host->received == NULL) {
             host->received_last = NULL;
@@ -251,6 +255,7 @@ void sim_create(struct sim *sim, const struct sim_config *config)
         host->device.driver = host;
         host->device.mtu_bytes = config->mtu_bytes;
         host->device.features = config->features[i];
+        host->device.receive_pool_bytes = config->receive_pool_bytes;
         memcpy(host->device.address, (uint8_t[6]){2, 0, 0, 0, 0, (uint8_t)(i + 1)}, 6);
         if (net_stack_create(&hooks, &host->device, &net, &host->stack) != ERR_OK) {
             sim_fail(sim, "net_stack_create");

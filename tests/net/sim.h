@@ -79,6 +79,7 @@ struct sim_config {
     uint16_t mtu_bytes;
     uint32_t features[2]; /* enum netdev_feature */
     uint32_t part_bytes;
+    size_t receive_pool_bytes;
     size_t memory_limit_bytes;
     struct sim_link_config link[2];
 };

@@ -31,6 +31,8 @@ struct scenario {
     size_t memory_limit;
     uint64_t allocations_fail_ppm;
     bool ipv6;
+    uint32_t part_bytes;
+    size_t receive_pool;
 };
 
 struct endpoint {
@@ -229,6 +231,8 @@ static bool run(const struct scenario *sc, uint64_t seed, bool verbose)
                                 .features = {sc->features[0], sc->features[1]},
                                 .memory_limit_bytes =
                                     sc->memory_limit != 0 ? sc->memory_limit : 64u << 20,
+                                .part_bytes = sc->part_bytes,
+                                .receive_pool_bytes = sc->receive_pool,
                                 .link = {sc->link, sc->link}};
     struct net_socket *listener = NULL;
     struct net_endpoint local = {.port = 80};
@@ -367,6 +371,13 @@ static const struct scenario scenarios[] = {
     {"one way is dead for a while",
      {100000, 100000},
      .link = {LAN, .burst_ppm = 3000, .burst_frames = 16}},
+    {"few receive buffers",
+     {400000, 400000},
+     .features = {ALL_TX | ALL_RX, ALL_TX},
+     .link = {WAN, .loss_ppm = 5000},
+     .reader_pause_ns = 5 * SIM_MS,
+     .part_bytes = 4096,
+     .receive_pool = 160u << 10},
     {"little memory",
      {300000, 300000},
      .link = {WAN, .loss_ppm = 10000},
