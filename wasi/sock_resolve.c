@@ -8,23 +8,10 @@
 #include "wasi/calls.h"
 
 #include "kernel/base/string.h"
-#include "kernel/wait.h"
-#include "net/dns.h"
 #include "wasi/errno.h"
 #include "wasi/guest_memory.h"
-#include "wasi/instance.h"
-#include "wasi/sock.h"
+#include "wasi/resolve.h"
 #include "wasi/sock_address.h"
-
-enum addrinfo_flags {
-    AI_PASSIVE_BIT = 1u << 0,
-    AI_CANONNAME_BIT = 1u << 1,
-    AI_NUMERICHOST_BIT = 1u << 2,
-    AI_NUMERICSERV_BIT = 1u << 3,
-    AI_V4MAPPED_BIT = 1u << 4,
-    AI_ALL_BIT = 1u << 5,
-};
-#define AI_FLAGS_ALL 0x7fu
 
 enum addrinfo_protocol { PROTOCOL_IP = 0, PROTOCOL_TCP = 1, PROTOCOL_UDP = 2 };
 
@@ -55,14 +42,10 @@ _Static_assert(sizeof(struct sockaddr) == 12, "layout of $sockaddr");
 /* Port, then address. */
 #define DATA_MAX_BYTES 18u
 
-#define SERVICE_BYTES 32u
-
-struct question {
-    char node[DNS_NAME_BYTES];
-    size_t node_bytes; /* 0: no name was given */
-    char service[SERVICE_BYTES];
-    size_t service_bytes;
-    struct addrinfo hints;
+/* One call's question and where its answers go. */
+struct lookup {
+    struct wasi_question question;
+    struct dns_result result;
     uint16_t port;
 };
 
@@ -88,152 +71,7 @@ static enum err read_text(uint32_t address, uint32_t size_bytes, char *out, size
     return error;
 }
 
-struct service {
-    const char *name;
-    uint16_t port;
-};
-
-/* The services of /etc/services that clients name rather than number. */
-static const struct service services[] = {
-    {"http", 80},   {"https", 443},  {"domain", 53},       {"ftp", 21},   {"ssh", 22},
-    {"telnet", 23}, {"smtp", 25},    {"ntp", 123},         {"imap", 143}, {"pop3", 110},
-    {"ldap", 389},  {"mysql", 3306}, {"postgresql", 5432},
-};
-
-static enum err find_port(struct question *question)
-{
-    uint32_t port = 0;
-    size_t i;
-
-    for (i = 0; i < question->service_bytes; i++) {
-        char c = question->service[i];
-
-        if (c < '0' || c > '9' || port > UINT16_MAX) {
-            break;
-        }
-        port = port * 10 + (uint32_t)(c - '0');
-    }
-    if (i == question->service_bytes) {
-        question->port = (uint16_t)port;
-        return port <= UINT16_MAX ? ERR_OK : ERR_AI_SERVICE;
-    }
-    if ((question->hints.flags & AI_NUMERICSERV_BIT) != 0) {
-        return ERR_AI_NONAME;
-    }
-    for (i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
-        if (strlen(services[i].name) == question->service_bytes &&
-            memcmp(services[i].name, question->service, question->service_bytes) == 0) {
-            question->port = services[i].port;
-            return ERR_OK;
-        }
-    }
-    return ERR_AI_SERVICE;
-}
-
-static enum err check_hints(const struct addrinfo *hints)
-{
-    if ((hints->flags & ~AI_FLAGS_ALL) != 0) {
-        return ERR_AI_BADFLAGS;
-    }
-    if (hints->family > WASMEDGE_FAMILY_INET6) {
-        return ERR_AI_FAMILY;
-    }
-    if (hints->socket_type > WASMEDGE_TYPE_STREAM) {
-        return ERR_AI_SOCKTYPE;
-    }
-    return ERR_OK;
-}
-
 /* ---- The answer ------------------------------------------------------------------------------ */
-
-static uint32_t wanted_families(const struct addrinfo *hints)
-{
-    switch (hints->family) {
-    case WASMEDGE_FAMILY_INET4:
-        return DNS_IPV4_BIT;
-    case WASMEDGE_FAMILY_INET6:
-        return (hints->flags & AI_V4MAPPED_BIT) != 0 ? DNS_IPV4_BIT | DNS_IPV6_BIT : DNS_IPV6_BIT;
-    default:
-        return DNS_IPV4_BIT | DNS_IPV6_BIT;
-    }
-}
-
-/* Without a name: this machine, to connect to, or any address of it to listen on. */
-static void own_addresses(const struct addrinfo *hints, struct dns_result *result)
-{
-    static const uint8_t any4[4] = {0, 0, 0, 0};
-    static const uint8_t loopback4[4] = {127, 0, 0, 1};
-    bool is_passive = (hints->flags & AI_PASSIVE_BIT) != 0;
-    uint8_t address6[16] = {0};
-
-    result->address_count = 0;
-    result->canonical_name[0] = '\0';
-    if (hints->family != WASMEDGE_FAMILY_INET6) {
-        result->addresses[result->address_count++] =
-            ip_address_from_ipv4(is_passive ? any4 : loopback4);
-    }
-    if (hints->family != WASMEDGE_FAMILY_INET4) {
-        address6[15] = is_passive ? 0 : 1;
-        result->addresses[result->address_count++] = ip_address_from_ipv6(address6);
-    }
-}
-
-/* Asks until the resolver has an answer. */
-static enum err ask(const struct question *question, struct dns_result *result)
-{
-    struct net_stack *network = wasi_instance.config->network;
-    struct dns_query *query;
-    enum err error = dns_query_start(network, question->node, question->node_bytes,
-                                     wanted_families(&question->hints), &query);
-
-    if (error != ERR_OK) {
-        return error;
-    }
-    error = dns_query_result(query, result);
-    if ((question->hints.flags & AI_NUMERICHOST_BIT) != 0 && error == ERR_INPROGRESS) {
-        error = ERR_AI_NONAME; /* numbers need no server */
-    }
-    while (error == ERR_INPROGRESS) {
-        wait_once(WAIT_FOREVER);
-        error = dns_query_result(query, result);
-    }
-    dns_query_close(network, query);
-    return error;
-}
-
-static enum err resolve(const struct question *question, struct dns_result *result)
-{
-    enum err error;
-
-    if (question->node_bytes == 0) {
-        own_addresses(&question->hints, result);
-        return question->service_bytes != 0 ? ERR_OK : ERR_AI_NONAME;
-    }
-    if (wasi_instance.config->network == NULL) {
-        return ERR_AI_AGAIN;
-    }
-    error = ask(question, result);
-    if (error == ERR_AI_AGAIN && wasi_socket_wait_address()) {
-        error = ask(question, result);
-    }
-    return error;
-}
-
-/* AI_V4MAPPED without AI_ALL: mapped addresses only when there are no others. */
-static bool is_unwanted(const struct question *question, const struct dns_result *result,
-                        const struct ip_address *address)
-{
-    if (question->hints.family != WASMEDGE_FAMILY_INET6 || !ip_address_is_ipv4(address) ||
-        (question->hints.flags & AI_ALL_BIT) != 0) {
-        return false;
-    }
-    for (size_t i = 0; i < result->address_count; i++) {
-        if (!ip_address_is_ipv4(&result->addresses[i])) {
-            return true;
-        }
-    }
-    return false;
-}
 
 static enum err write_address(const struct addrinfo *entry, const struct ip_address *address,
                               bool is_ipv4, uint16_t port)
@@ -263,14 +101,14 @@ static enum err write_address(const struct addrinfo *entry, const struct ip_addr
 }
 
 /* The canonical name goes to the first entry, if it fits there with its NUL. */
-static enum err write_canonical_name(const struct question *question,
-                                     const struct dns_result *result, struct addrinfo *entry)
+static enum err write_canonical_name(const struct lookup *lookup, struct addrinfo *entry)
 {
-    const char *name = result->canonical_name[0] != '\0' ? result->canonical_name : question->node;
+    const char *name = lookup->result.canonical_name[0] != '\0' ? lookup->result.canonical_name
+                                                                : lookup->question.node;
     size_t name_bytes = strnlen(name, DNS_NAME_BYTES - 1) + 1;
     enum err error;
 
-    if ((question->hints.flags & AI_CANONNAME_BIT) == 0 ||
+    if ((lookup->question.flags & AI_CANONNAME_BIT) == 0 ||
         entry->canonical_name_bytes < name_bytes) {
         entry->canonical_name_bytes = 0;
         return ERR_OK;
@@ -292,25 +130,24 @@ struct output {
     bool is_full;
 };
 
-static enum err write_entry(const struct question *question, const struct dns_result *result,
-                            const struct ip_address *address, uint8_t socket_type,
-                            struct output *output)
+static enum err write_entry(const struct lookup *lookup, const struct ip_address *address,
+                            uint8_t socket_type, struct output *output)
 {
     struct guest_addr at = output->next;
-    bool is_ipv4 = ip_address_is_ipv4(address) && question->hints.family != WASMEDGE_FAMILY_INET6;
+    bool is_ipv4 = ip_address_is_ipv4(address) && lookup->question.family != WASMEDGE_FAMILY_INET6;
     struct addrinfo entry;
     enum err error = guest_read(at, &entry, sizeof(entry));
 
     if (error == ERR_OK) {
-        error = write_address(&entry, address, is_ipv4, question->port);
+        error = write_address(&entry, address, is_ipv4, lookup->port);
     }
     if (error == ERR_OK && output->count == 0) {
-        error = write_canonical_name(question, result, &entry);
+        error = write_canonical_name(lookup, &entry);
     }
     if (error != ERR_OK) {
         return error;
     }
-    entry.flags = question->hints.flags;
+    entry.flags = lookup->question.flags;
     entry.family = is_ipv4 ? WASMEDGE_FAMILY_INET4 : WASMEDGE_FAMILY_INET6;
     entry.socket_type = socket_type;
     entry.protocol = socket_type == WASMEDGE_TYPE_STREAM ? PROTOCOL_TCP : PROTOCOL_UDP;
@@ -323,26 +160,22 @@ static enum err write_entry(const struct question *question, const struct dns_re
 }
 
 /* An address whose guest buffer is too small is left out rather than failing the call. */
-static enum err write_results(const struct question *question, const struct dns_result *result,
-                              struct output *output)
+static enum err write_results(const struct lookup *lookup, struct output *output)
 {
-    for (size_t i = 0; i < result->address_count; i++) {
-        const struct ip_address *address = &result->addresses[i];
+    for (size_t i = 0; i < lookup->result.address_count; i++) {
+        const struct ip_address *address = &lookup->result.addresses[i];
 
-        if (is_unwanted(question, result, address)) {
-            continue;
-        }
         for (uint8_t type = WASMEDGE_TYPE_STREAM; type >= WASMEDGE_TYPE_DATAGRAM; type--) {
             enum err error;
 
             if (output->is_full) {
                 return ERR_OK;
             }
-            if (question->hints.socket_type != WASMEDGE_TYPE_ANY &&
-                question->hints.socket_type != type) {
+            if (lookup->question.socket_type != WASMEDGE_TYPE_ANY &&
+                lookup->question.socket_type != type) {
                 continue;
             }
-            error = write_entry(question, result, address, type, output);
+            error = write_entry(lookup, address, type, output);
             if (error != ERR_OK && error != ERR_AI_MEMORY) {
                 return error;
             }
@@ -351,26 +184,37 @@ static enum err write_results(const struct question *question, const struct dns_
     return output->count != 0 ? ERR_OK : ERR_AI_MEMORY;
 }
 
+static enum err read_question(struct wasi_question *question, uint32_t hints_address)
+{
+    struct addrinfo hints;
+    enum err error = guest_read(guest_address(hints_address), &hints, sizeof(hints));
+
+    if (error == ERR_OK) {
+        question->flags = hints.flags;
+        question->family = hints.family;
+        question->socket_type = hints.socket_type;
+    }
+    return error;
+}
+
 uint32_t wasi_edge_sock_getaddrinfo(uint32_t node, uint32_t node_bytes, uint32_t service,
                                     uint32_t service_bytes, uint32_t hints, uint32_t results,
                                     uint32_t max_count, uint32_t result_count)
 {
-    /* Too large for the stack's frame limit; one call at a time. */
-    static struct question question;
-    static struct dns_result result;
-    struct output output = {.max_count = max_count, .is_full = max_count == 0};
+    static struct lookup lookup; /* too large for the stack; one call at a time */
+    struct output output = {.max_count = max_count};
     uint32_t first = 0;
-    enum err error =
-        read_text(node, node_bytes, question.node, sizeof(question.node) - 1, &question.node_bytes);
+    enum err error = read_text(node, node_bytes, lookup.question.node,
+                               sizeof(lookup.question.node) - 1, &lookup.question.node_bytes);
 
-    question.node[sizeof(question.node) - 1] = '\0';
     if (error == ERR_OK) {
-        error = read_text(service, service_bytes, question.service, sizeof(question.service),
-                          &question.service_bytes);
+        lookup.question.node[lookup.question.node_bytes] = '\0';
+        error = read_text(service, service_bytes, lookup.question.service,
+                          sizeof(lookup.question.service), &lookup.question.service_bytes);
         error = error == ERR_AI_NONAME ? ERR_AI_SERVICE : error;
     }
     if (error == ERR_OK) {
-        error = guest_read(guest_address(hints), &question.hints, sizeof(question.hints));
+        error = read_question(&lookup.question, hints);
     }
     if (error == ERR_OK) {
         error = guest_check(guest_address(result_count), sizeof(uint32_t));
@@ -379,17 +223,12 @@ uint32_t wasi_edge_sock_getaddrinfo(uint32_t node, uint32_t node_bytes, uint32_t
         error = guest_read_u32(guest_address(results), &first);
     }
     if (error == ERR_OK) {
-        error = max_count == 0 ? ERR_INVAL : check_hints(&question.hints);
-    }
-    if (error == ERR_OK) {
-        error = find_port(&question);
-    }
-    if (error == ERR_OK) {
-        error = resolve(&question, &result);
+        error = max_count == 0 ? ERR_INVAL
+                               : wasi_resolve(&lookup.question, &lookup.result, &lookup.port);
     }
     if (error == ERR_OK) {
         output.next = guest_address(first);
-        error = write_results(&question, &result, &output);
+        error = write_results(&lookup, &output);
     }
     if (error == ERR_OK) {
         error = guest_write_u32(guest_address(result_count), output.count);

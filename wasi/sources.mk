@@ -14,6 +14,7 @@ WASI_SRCS := \
     wasi/poll_set.c \
     wasi/process.c \
     wasi/readdir.c \
+    wasi/resolve.c \
     wasi/sock.c \
     wasi/sock_address.c \
     wasi/sock_io.c \
