@@ -45,15 +45,79 @@ static bool has_choice(LLVMValueRef branch)
     return false;
 }
 
-static bool is_effect(LLVMValueRef user)
+/* What a search for effects has reached. */
+struct search {
+    LLVMValueRef values[VISIT_MAX];
+    unsigned count;
+};
+
+static void visit(struct search *search, LLVMValueRef value)
+{
+    for (unsigned i = 0; i < search->count; i++) {
+        if (search->values[i] == value) {
+            return;
+        }
+    }
+    if (search->count < VISIT_MAX) {
+        search->values[search->count++] = value;
+    }
+}
+
+static bool is_internal(LLVMValueRef function)
+{
+    return LLVMGetLinkage(function) == LLVMInternalLinkage && LLVMCountBasicBlocks(function) != 0;
+}
+
+/* A result goes on to all calls; the optimiser may inline each of them. True: it escapes. */
+static bool visit_calls(struct search *search, LLVMValueRef ret)
+{
+    LLVMValueRef function = LLVMGetBasicBlockParent(LLVMGetInstructionParent(ret));
+
+    if (!is_internal(function)) {
+        return true;
+    }
+    for (LLVMUseRef use = LLVMGetFirstUse(function); use != NULL; use = LLVMGetNextUse(use)) {
+        LLVMValueRef user = LLVMGetUser(use);
+        if (!LLVMIsACallInst(user) || LLVMGetCalledValue(user) != function) {
+            return true;
+        }
+        visit(search, user);
+    }
+    return false;
+}
+
+/* An argument goes on as a parameter. True: it escapes. */
+static bool visit_parameters(struct search *search, LLVMValueRef call, LLVMValueRef value)
+{
+    LLVMValueRef function = LLVMGetCalledValue(call);
+
+    if (LLVMGetIntrinsicID(function) != 0) {
+        /* Intrinsics on numbers pass the value on. */
+        visit(search, call);
+        return false;
+    }
+    if (!LLVMIsAFunction(function) || !is_internal(function)) {
+        return true;
+    }
+    unsigned count = LLVMGetNumArgOperands(call);
+    for (unsigned i = 0; i < count && i < LLVMCountParams(function); i++) {
+        if (LLVMGetOperand(call, i) == value) {
+            visit(search, LLVMGetParam(function, i));
+        }
+    }
+    return LLVMCountParams(function) != count;
+}
+
+/* True when the user needs the value for more than a value of its own, which is visited. */
+static bool is_effect(struct search *search, LLVMValueRef user, LLVMValueRef value)
 {
     switch ((unsigned)LLVMGetInstructionOpcode(user)) {
     case LLVMCall:
-        /* Intrinsics on numbers pass the value on; real calls use it. */
-        return LLVMGetIntrinsicID(LLVMGetCalledValue(user)) == 0;
+        return visit_parameters(search, user, value);
+    case LLVMRet:
+        return visit_calls(search, user);
     case LLVMStore:
     case LLVMLoad:
-    case LLVMRet:
     case LLVMAtomicRMW:
     case LLVMAtomicCmpXchg:
     case LLVMFence:
@@ -62,34 +126,23 @@ static bool is_effect(LLVMValueRef user)
     case LLVMSwitch:
         return has_choice(user);
     default:
+        if (!ignores_operands(user)) {
+            visit(search, user);
+        }
         return false;
     }
 }
 
 static bool is_live(LLVMValueRef load)
 {
-    LLVMValueRef visited[VISIT_MAX];
-    unsigned count = 1;
+    struct search search = {.values = {load}, .count = 1};
 
-    visited[0] = load;
-    for (unsigned at = 0; at < count; at++) {
-        for (LLVMUseRef use = LLVMGetFirstUse(visited[at]); use != NULL;
-             use = LLVMGetNextUse(use)) {
-            LLVMValueRef user = LLVMGetUser(use);
-            bool seen = false;
-            if (is_effect(user)) {
+    for (unsigned at = 0; at < search.count; at++) {
+        LLVMValueRef value = search.values[at];
+        for (LLVMUseRef use = LLVMGetFirstUse(value); use != NULL; use = LLVMGetNextUse(use)) {
+            if (is_effect(&search, LLVMGetUser(use), value)) {
                 return true;
             }
-            for (unsigned i = 0; i < count && !seen; i++) {
-                seen = visited[i] == user;
-            }
-            if (seen || ignores_operands(user)) {
-                continue;
-            }
-            if (count == VISIT_MAX) {
-                return false;
-            }
-            visited[count++] = user;
         }
     }
     return false;
