@@ -29,13 +29,13 @@ struct net_hooks {
 };
 
 struct net_config {
-    bool dhcp;                  /* else the static fields below count */
+    bool dhcp; /* else the static fields below count */
     uint8_t address[4];
     uint8_t prefix_length;
-    uint8_t gateway[4];         /* 0.0.0.0: none */
-    uint8_t dns[4];             /* 0.0.0.0: none */
-    char hostname[64];          /* told to the DHCP server; "": none */
-    size_t memory_limit_bytes;  /* for all buffers and connections together */
+    uint8_t gateway[4];        /* 0.0.0.0: none */
+    uint8_t dns[4];            /* 0.0.0.0: none */
+    char hostname[64];         /* told to the DHCP server; "": none */
+    size_t memory_limit_bytes; /* for all buffers and connections together */
 };
 
 /* device may be NULL: then only the loopback interface (127.0.0.1, ::1) exists. */
