@@ -7,7 +7,7 @@
  */
 #include "aot/codegen.h"
 
-#define VISIT_MAX 64u
+#define VISIT_MAX 256u
 
 /* The result does not depend on the operand: LLVM will drop it. */
 static bool ignores_operands(LLVMValueRef user)
