@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "drivers/blockdev.h"
 #include "fs/vfs.h"
 #include "kernel/base/err.h"
 
@@ -34,3 +35,24 @@ enum err fs_create(const void *tar, size_t size_bytes, uint64_t limit_bytes,
  */
 enum err fs_open_preopen(struct vfs_node *root, const char *guest_path,
                          struct vfs_node **out) WARN_UNUSED;
+
+/* ---- Volumes: disks with a file system of their own (fs/ext/ext.h) ------------------------------
+ */
+
+#define FS_VOLUMES_MAX 16u
+
+/*
+ * Mounts a disk and hands out its root, one reference. Replays the journal of a machine that
+ * died. ERR_MFILE beyond FS_VOLUMES_MAX; other errors, all logged, as ext_mount().
+ */
+enum err fs_open_volume(struct blockdev *disk, struct vfs_node **root) WARN_UNUSED;
+
+/*
+ * Writes what volumes have kept in memory for a second, and answers at which monotonic time it
+ * wants to be called again; UINT64_MAX: not before something changes. For whoever is about
+ * to wait; costs nothing without volumes.
+ */
+uint64_t fs_idle(void);
+
+/* Makes every volume durable and marks it clean. Nothing is written to them any more. */
+void fs_close_volumes(void);

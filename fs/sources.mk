@@ -22,4 +22,5 @@ FS_SRCS := \
     fs/tar_reader.c \
     fs/tarfs.c \
     fs/vfs.c \
-    fs/vfs_names.c
+    fs/vfs_names.c \
+    fs/volumes.c

@@ -170,6 +170,7 @@ static void warn_unknown(void)
                                        "argv0=",
                                        "timeout=",
                                        "virtio_mmio.device=",
+                                       "volume=",
                                        "check="};
     for (size_t i = 0; i < config.line.token_count; i++) {
         bool known = false;

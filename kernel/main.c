@@ -47,6 +47,13 @@ extern uintptr_t __stack_chk_guard;
 
 _Noreturn void kernel_main(uint32_t protocol, uint64_t boot_information);
 
+/* Before the power goes: disks hold all that was written, and devices stand still. */
+static void end_devices(void)
+{
+    fs_close_volumes();
+    drivers_shutdown();
+}
+
 static void start_entropy(const struct config *config)
 {
     const char *value;
@@ -57,7 +64,7 @@ static void start_entropy(const struct config *config)
     }
     random_initialize();
     drivers_probe();
-    poweroff_set_farewell(drivers_shutdown);
+    poweroff_set_farewell(end_devices);
     if (!random_is_seeded()) {
         panic("no source of random numbers: give the machine RDRAND (QEMU: -cpu max) or a "
               "virtio-rng device (-device virtio-rng-pci)");
@@ -147,16 +154,55 @@ static struct net_stack *start_network(const struct config *config)
     return stack;
 }
 
-static struct wasi_preopen *open_directories(const struct config *config, struct vfs_node *root)
+/* The directories that the application is given, in the order of their descriptors. */
+static struct {
+    struct wasi_preopen list[CONFIG_LIST_MAX + FS_VOLUMES_MAX];
+    size_t count;
+} preopens;
+
+static void open_directories(const struct config *config, struct vfs_node *root)
 {
-    static struct wasi_preopen preopens[CONFIG_LIST_MAX];
     for (size_t i = 0; i < config->directory_count; i++) {
-        preopens[i].guest_path = config->directories[i];
-        if (fs_open_preopen(root, config->directories[i], &preopens[i].directory) != ERR_OK) {
+        struct wasi_preopen *preopen = &preopens.list[preopens.count++];
+        preopen->guest_path = config->directories[i];
+        if (fs_open_preopen(root, config->directories[i], &preopen->directory) != ERR_OK) {
             panic("dir=%s: no such directory in the file system image", config->directories[i]);
         }
     }
-    return preopens;
+}
+
+/* The disk with this serial number, which the bytes before the colon name. */
+static struct blockdev *find_disk(const char *name, size_t length)
+{
+    struct blockdev *disk;
+    for (size_t i = 0; (disk = drivers_block_device(i)) != NULL; i++) {
+        if (strlen(disk->serial) == length && strncmp(disk->serial, name, length) == 0) {
+            return disk;
+        }
+    }
+    return NULL;
+}
+
+/* volume=SERIAL:GUEST, one for each disk with a file system. */
+static void open_volumes(const struct config *config)
+{
+    const char *value;
+    for (size_t at = 0; (value = cmdline_next(&config->line, "volume", &at)) != NULL;) {
+        const char *colon = strchr(value, ':');
+        if (colon == NULL || colon[1] == '\0') {
+            panic("volume=%s: write SERIAL:GUEST", value);
+        }
+        struct blockdev *disk = find_disk(value, (size_t)(colon - value));
+        if (disk == NULL) {
+            panic("volume=%s: no disk has this serial number", value);
+        }
+        struct wasi_preopen *preopen = &preopens.list[preopens.count];
+        preopen->guest_path = colon + 1;
+        if (fs_open_volume(disk, &preopen->directory) != ERR_OK) {
+            panic("volume=%s: the disk cannot be mounted", value);
+        }
+        preopens.count++;
+    }
 }
 
 static _Noreturn void start_application(const struct config *config, struct vfs_node *root,
@@ -169,6 +215,8 @@ static _Noreturn void start_application(const struct config *config, struct vfs_
         }
         listeners[i].port = config->listeners[i].port;
     }
+    open_directories(config, root);
+    open_volumes(config);
     static struct wasi_config settings;
     settings = (struct wasi_config){
         .module = &wasm_module,
@@ -176,8 +224,8 @@ static _Noreturn void start_application(const struct config *config, struct vfs_
         .argument_count = config->argument_count,
         .environment = config->environment,
         .environment_count = config->environment_count,
-        .preopens = open_directories(config, root),
-        .preopen_count = config->directory_count,
+        .preopens = preopens.list,
+        .preopen_count = preopens.count,
         .network = network,
         .listeners = listeners,
         .listener_count = config->listener_count,

@@ -5,6 +5,7 @@ import sys
 
 import wafer_build
 import wafer_run
+import wafer_volume
 from wafer_common import (Directory, EXIT_MACHINE, EXIT_USAGE, Forward, WaferError, parse_port)
 
 DESCRIPTION = "Run a WebAssembly module as a virtual machine of its own."
@@ -60,6 +61,11 @@ def make_parser():
     add_application_options(run)
     run.add_argument("--publish", action="append", default=[], metavar="[ADDR:]HOST:GUEST",
                      help="forward a port of this machine to the guest (repeatable)")
+    run.add_argument("--volume", action="append", default=[], metavar="FILE:GUEST",
+                     dest="volumes", help="a disk that outlives the machine, made if there is none "
+                     "(ext3; repeatable)")
+    run.add_argument("--volume-size", default=wafer_volume.DEFAULT_SIZE, metavar="SIZE",
+                     help=f"of a volume that is made now (default {wafer_volume.DEFAULT_SIZE})")
     run.add_argument("--net", default="auto", metavar="auto|user|none|tap:NAME",
                      help="network card; auto: user networking if the module uses sockets")
     run.add_argument("--memory", default="", metavar="SIZE", help="RAM, for example 64M or 1G")
@@ -85,6 +91,8 @@ def parse(arguments):
     options = make_parser().parse_args(arguments)
     options.arguments = application
     options.dirs = [Directory(text) for text in options.dirs]
+    options.volumes = [wafer_volume.Volume(text, index)
+                       for index, text in enumerate(getattr(options, "volumes", []))]
     if options.timeout < 0:
         raise WaferError("--timeout: seconds, 0 or more", EXIT_USAGE)
     if not os.path.isfile(options.module):

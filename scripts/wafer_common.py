@@ -91,6 +91,7 @@ class Forward:
 def kernel_words(options):
     """The command line for one run: directories, environment, listeners, arguments."""
     words = [f"dir={quote(d.guest)}" for d in options.dirs]
+    words += [volume.word() for volume in getattr(options, "volumes", [])]
     for setting in options.env:
         name, separator, value = setting.partition("=")
         if not name or not separator:

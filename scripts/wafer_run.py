@@ -17,6 +17,7 @@ import time
 import wafer_backlog
 import wafer_build
 import wafer_symbols
+import wafer_volume
 from wafer_common import EXIT_MACHINE, EXIT_USAGE, WaferError, kernel_words, need_tool
 
 EXIT_LINE = re.compile(rb"^wafer: exit code (\d+)\s*$")
@@ -333,6 +334,9 @@ def run(options):
     arguments = machine_arguments(options, artefact.image, accel, artefact.tar_bytes) + network
     if artefact.tar:
         arguments += ["-initrd", artefact.tar]
+    for volume in options.volumes:
+        volume.make(wafer_volume.parse_size(options.volume_size))
+        arguments += volume.machine_arguments(options.machine)
     terminals = ",".join(str(fd) for fd in range(3) if is_terminal(fd))
     words = ["log=info"] + network_words + ([f"tty={terminals}"] if terminals else [])
     words += [f"argv0={artefact.name}"] if artefact.name else []

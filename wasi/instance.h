@@ -22,3 +22,5 @@ enum err wasi_instance_begin(const struct wasi_config *config) WARN_UNUSED;
  * the machine is about to end, and nobody else would retransmit.
  */
 void wasi_instance_end(void);
+/* wait_once() for calls that block: volumes get their chance to write first (fs/fs.h). */
+void wasi_wait(uint64_t deadline_ns);

@@ -212,7 +212,7 @@ static enum err wait_for_events(struct poll_set *set)
         if (output.written_count + output.batch_count != 0) {
             return flush_events();
         }
-        wait_once(deadline_ns);
+        wasi_wait(deadline_ns);
     }
 }
 

@@ -3,6 +3,7 @@
 
 #include "kernel/clock.h"
 #include "kernel/wait.h"
+#include "wasi/instance.h"
 #include "wasi/sock.h"
 #include "wasi/types.h"
 
@@ -24,7 +25,7 @@ enum err wasi_wait_ready(const struct wasi_descriptor *descriptor, uint64_t dead
     if (deadline_ns != WAIT_FOREVER && clock_monotonic_ns() >= deadline_ns) {
         return ERR_AGAIN;
     }
-    wait_once(deadline_ns);
+    wasi_wait(deadline_ns);
     return ERR_OK;
 }
 

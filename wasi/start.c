@@ -1,5 +1,6 @@
 #include "wasi/wasi.h"
 
+#include "fs/fs.h"
 #include "kernel/base/fmt.h"
 #include "kernel/clock.h"
 #include "kernel/log.h"
@@ -129,6 +130,13 @@ static void drain_network(struct net_stack *network)
     while (!net_stack_is_drained(network) && clock_monotonic_ns() < deadline_ns) {
         wait_once(deadline_ns);
     }
+}
+
+void wasi_wait(uint64_t deadline_ns)
+{
+    uint64_t files_ns = fs_idle();
+
+    wait_once(files_ns < deadline_ns ? files_ns : deadline_ns);
 }
 
 void wasi_instance_end(void)

@@ -25,8 +25,11 @@
 enum err ext_mount(struct blockdev *disk, uint32_t device, struct vfs_node **root) WARN_UNUSED;
 /* Makes everything durable. `root` is any node of the volume. */
 enum err ext_sync_volume(struct vfs_node *root) WARN_UNUSED;
-/* Commits if something is waiting that nobody has asked for; for idle moments. */
-void ext_sync_idle(struct vfs_node *root);
+/*
+ * The monotonic time since which changes wait in memory; UINT64_MAX if none do, or if the
+ * volume has failed.
+ */
+uint64_t ext_changed_since_ns(struct vfs_node *root);
 /*
  * Makes everything durable and marks the volume clean. Nodes that are still referenced stay
  * readable, but nothing is written any more: for the end of the machine.

@@ -340,13 +340,11 @@ enum err ext_sync_volume(struct vfs_node *root)
     return ext_commit(ext_node_of(root)->volume);
 }
 
-void ext_sync_idle(struct vfs_node *root)
+uint64_t ext_changed_since_ns(struct vfs_node *root)
 {
-    struct ext_volume *volume = ext_node_of(root)->volume;
-    if (!volume->failed && (volume->changed_ns != 0 || volume->cache.data_count != 0) &&
-        ext_commit(volume) != ERR_OK) {
-        return; /* Logged already; writers will hear of it. */
-    }
+    const struct ext_volume *volume = ext_node_of(root)->volume;
+    bool waiting = volume->changed_ns != 0 && !volume->failed && !volume->read_only;
+    return waiting ? volume->changed_ns : UINT64_MAX;
 }
 
 enum err ext_unmount(struct vfs_node *root)
