@@ -25,7 +25,6 @@ static struct {
     uint8_t next_vector;
     uint8_t line_vectors[LINES_MAX];
     volatile uint32_t event_count;
-    void (*work)(void);
 } irq = {.next_vector = FIRST_VECTOR};
 
 static struct shared_handler *handlers[256];
@@ -34,10 +33,8 @@ static void after_handlers(struct interrupt_frame *frame)
 {
     irq.event_count = irq.event_count + 1;
     apic_end_of_interrupt();
-    /* On the Wasm stack no kernel code is active: the work cannot meet itself. */
-    if (irq.work != NULL && wasm_stack_contains(frame->rsp)) {
-        irq.work();
-    }
+    /* On the Wasm stack no kernel code is active: the pollers cannot meet themselves. */
+    wait_after_interrupt(wasm_stack_contains(frame->rsp));
 }
 
 static void on_device(struct interrupt_frame *frame, void *context)
@@ -69,11 +66,6 @@ enum err irq_initialize(void)
 uint32_t irq_event_count(void)
 {
     return irq.event_count;
-}
-
-void irq_set_idle_work(void (*work)(void))
-{
-    irq.work = work;
 }
 
 static enum err add_handler(uint8_t vector, irq_handler *handler, void *context)

@@ -11,5 +11,3 @@
 enum err irq_initialize(void) WARN_UNUSED;
 /* Changes whenever a handler ran or the timer fired. */
 uint32_t irq_event_count(void);
-/* Runs after the handlers of an interrupt that hit Wasm code (the kernel was not active). */
-void irq_set_idle_work(void (*work)(void));

@@ -10,7 +10,7 @@
 /* What the boot page tables reach (boot.S). */
 #define BOOT_MAP_BYTES (4ull << 30)
 /* A machine smaller than this is refused in words before an allocation fails. */
-#define RAM_MIN_BYTES (8ull << 20)
+#define RAM_MIN_BYTES (2ull << 20)
 
 static struct bootinfo bootinfo;
 

@@ -150,7 +150,6 @@ static struct net_stack *start_network(const struct config *config)
     static struct wait_poller poller = {.poll = poll_network};
     poller.context = stack;
     wait_register(&poller);
-    irq_set_idle_work(wait_work_in_interrupt);
     return stack;
 }
 
@@ -289,5 +288,6 @@ _Noreturn void kernel_main(uint32_t protocol, uint64_t boot_information)
              (unsigned long long)clock_monotonic_ns() / 1000u,
              (unsigned long long)pages_free_count() * PAGE_BYTES >> 10,
              (unsigned long long)pages_total_count() * PAGE_BYTES >> 10);
+    wait_begin();
     start_application(config, root, network);
 }

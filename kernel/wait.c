@@ -10,6 +10,7 @@
 #include "kernel/poweroff.h"
 #include "kernel/wait_boot.h"
 #include "kernel/x86/apic.h"
+#include "kernel/x86/wasm_entry.h"
 #include "kernel/x86/x86.h"
 
 /*
@@ -23,6 +24,7 @@ static struct {
     struct wait_poller *first;
     struct wait_poller **last_link;
     uint64_t limit_ns;
+    bool halted;
     uint64_t timer_ns; /* when the timer will fire; WAIT_FOREVER: it is not running */
 } waiting = {.last_link = &waiting.first, .limit_ns = WAIT_FOREVER, .timer_ns = WAIT_FOREVER};
 
@@ -35,6 +37,7 @@ void wait_register(struct wait_poller *poller)
 
 static bool poll_all(uint64_t *next_deadline_ns)
 {
+    wasm_return_pending = 0;
     bool progress = false;
     for (struct wait_poller *at = waiting.first; at != NULL; at = at->next) {
         progress |= at->poll(at->context, next_deadline_ns);
@@ -101,9 +104,25 @@ static uint64_t poll_and_plan(void)
     return next;
 }
 
-void wait_work_in_interrupt(void)
+void wait_begin(void)
 {
-    ensure_timer(poll_and_plan());
+    ensure_timer_enabled(poll_and_plan());
+}
+
+void wasm_runtime_return_work(void)
+{
+    ensure_timer_enabled(poll_and_plan());
+}
+
+void wait_after_interrupt(bool in_wasm)
+{
+    if (in_wasm) {
+        ensure_timer(poll_and_plan());
+    } else if (!waiting.halted) {
+        wasm_return_pending = 1;
+        /* The flag may have been read just before: then the timer finds Wasm code. */
+        ensure_timer(clock_monotonic_ns() + LOOK_AGAIN_NS);
+    }
 }
 
 static void halt_until(uint64_t deadline_ns, uint32_t events)
@@ -116,7 +135,9 @@ static void halt_until(uint64_t deadline_ns, uint32_t events)
     ensure_timer(deadline_ns);
     uint64_t start = clock_monotonic_ns();
     /* Pairs with the disable above: whatever arrives now ends the halt. */
+    waiting.halted = true;
     x86_enable_and_halt();
+    waiting.halted = false;
     clock_add_halted_ns(clock_monotonic_ns() - start);
 }
 

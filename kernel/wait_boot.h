@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The monotonic time at which the watchdog ends the machine; WAIT_FOREVER: never. */
@@ -12,5 +13,13 @@ void wait_set_limit(uint64_t limit_ns);
  * EXIT_CODE_TIMEOUT and a backtrace once the limit has passed. Interrupt context.
  */
 void wait_timer_fired(uint64_t rip, uint64_t rbp);
-/* For irq_set_idle_work: one round of the pollers while Wasm code is interrupted. */
-void wait_work_in_interrupt(void);
+/*
+ * The first round of the pollers: from here on devices are served even when the
+ * application never waits. Normal kernel context.
+ */
+void wait_begin(void);
+/*
+ * After the handlers of every interrupt. Polls at once when it interrupted compiled
+ * code; else the kernel polls, at the latest before it returns to compiled code.
+ */
+void wait_after_interrupt(bool in_wasm);

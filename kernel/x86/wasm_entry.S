@@ -78,7 +78,9 @@ import_common:
     pushq 24(%rbp)
     pushq 16(%rbp)
     call *%r11
-    movq %rbp, %rsp
+    cmpb $0, wasm_return_pending(%rip)
+    jne 2f
+1:  movq %rbp, %rsp
     popq %rbp
 661: .byte 0x0f, 0x1f, 0x00
     .pushsection .smap_sites, "a"
@@ -86,6 +88,13 @@ import_common:
     .long 0xcb
     .popsection
     ret
+2:  /* An interrupt left work behind while the kernel was active. RSP is aligned. */
+    pushq %rax
+    pushq %rdx
+    call wasm_runtime_return_work
+    popq %rdx
+    popq %rax
+    jmp 1b
     .size import_common, . - import_common
 
 /* A section each, so that the linker drops what the module does not import. */
@@ -112,5 +121,8 @@ import_common:
     .globl wasm_kernel_stack
 wasm_kernel_stack:
     .skip 8
+    .globl wasm_return_pending
+wasm_return_pending:
+    .skip 1
 
     .section .note.GNU-stack, "", @progbits

@@ -15,3 +15,10 @@ extern const char wasm_enter_return[];
 /* The kernel's side of wasm_rt_memory_grow and wasm_rt_table_grow (wasm_abi.h). */
 uint64_t wasm_runtime_memory_grow(struct wasm_memory *memory, uint64_t delta_pages);
 uint64_t wasm_runtime_table_grow(struct wasm_table *table, uint64_t delta);
+
+/*
+ * Set by interrupt handlers that found the kernel active: wasm_runtime_return_work then
+ * runs before compiled code goes on, in normal kernel context. It clears the flag.
+ */
+extern volatile uint8_t wasm_return_pending;
+void wasm_runtime_return_work(void);
