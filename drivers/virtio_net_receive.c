@@ -24,10 +24,12 @@ _Static_assert(sizeof(struct net_buffer) <= BUFFER_HEAD_BYTES, "the head holds a
 #define FRAME_BYTES_MAX (65536u + 18u)
 #define FRAME_BYTES_MIN 14u
 
-/* An eighth of RAM, at most 64 MiB, at least enough for a full ring. */
-#define POOL_RAM_FRACTION 8u
-#define POOL_PAGES_MAX    16384u
-#define POOL_PAGES_MIN    256u
+/* Of RAM, besides what fills the rings. The stack copies data when it holds nearly all. */
+#define POOL_RAM_FRACTION 4u
+/* Idle buffers, in rings full of them, that are kept for the next burst. */
+#define POOL_IDLE_RINGS 2u
+/* Frames up to this size still pass when buffers are short. */
+#define SMALL_FRAME_BYTES 256u
 
 #define GSO_ECN_BIT 0x80u
 
@@ -38,8 +40,14 @@ static uint8_t *buffer_memory(struct net_buffer *buffer)
 
 static void buffer_release(struct virtio_net_receiver *receiver, struct net_buffer *buffer)
 {
+    if (receiver->free_count >= (size_t)receiver->queue.size * POOL_IDLE_RINGS) {
+        receiver->page_count--;
+        pages_free(virt_to_phys(buffer), 1);
+        return;
+    }
     buffer->next_part = receiver->free_list;
     receiver->free_list = buffer;
+    receiver->free_count++;
 }
 
 static bool pool_grow(struct virtio_net_receiver *receiver)
@@ -68,18 +76,11 @@ void virtio_net_receiver_refill(struct virtio_net_receiver *receiver)
             break;
         }
         receiver->free_list = buffer->next_part;
+        receiver->free_count--;
     }
+    receiver->starving =
+        receiver->queue.size - receiver->queue.free_count < receiver->queue.size / 4;
     virtqueue_kick(&receiver->queue);
-}
-
-static size_t pool_limit(void)
-{
-    size_t limit = pages_total_count() / POOL_RAM_FRACTION;
-
-    if (limit > POOL_PAGES_MAX) {
-        limit = POOL_PAGES_MAX;
-    }
-    return limit < POOL_PAGES_MIN ? POOL_PAGES_MIN : limit;
 }
 
 enum err virtio_net_receiver_open(struct virtio_net_receiver *receiver,
@@ -89,13 +90,15 @@ enum err virtio_net_receiver_open(struct virtio_net_receiver *receiver,
         .merges = virtio_has(device, VIRTIO_NET_F_MRG_RXBUF),
         .trusts_checksum = virtio_has(device, VIRTIO_NET_F_GUEST_CSUM),
         .takes_large = virtio_has(device, VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6),
-        .page_limit = pool_limit(),
     };
-    enum err error =
-        virtio_queue_create(device, RECEIVE_QUEUE, RECEIVE_QUEUE_SIZE, 0, &receiver->queue);
+    uint16_t size =
+        pages_total_count() < SMALL_RAM_PAGES ? RECEIVE_QUEUE_SIZE_SMALL : RECEIVE_QUEUE_SIZE;
+    enum err error = virtio_queue_create(device, RECEIVE_QUEUE, size, 0, &receiver->queue);
     if (error != ERR_OK) {
         return error;
     }
+    receiver->page_limit =
+        pages_total_count() / POOL_RAM_FRACTION + (size_t)receiver->queue.size * POOL_IDLE_RINGS;
     receiver->refill_threshold = (uint16_t)((receiver->queue.size + 15u) / 16u);
     return ERR_OK;
 }
@@ -193,6 +196,9 @@ static bool frame_is_good(const struct virtio_net_receiver *receiver)
 
     if (receiver->discard || first->total_bytes < FRAME_BYTES_MIN ||
         first->total_bytes > FRAME_BYTES_MAX) {
+        return false;
+    }
+    if (receiver->starving && first->total_bytes > SMALL_FRAME_BYTES) {
         return false;
     }
     return first->next_part == NULL || first->length_bytes >= NET_FIRST_PART_BYTES;

@@ -7,8 +7,10 @@
  *       ^                                                              |
  *       +------------------------ receive_free -----------------------+
  *
- * The pool grows page by page up to a limit and never shrinks. Private to the driver;
- * normal kernel context; only growing the pool allocates.
+ * The pool grows page by page up to a limit, and gives pages back when much lies idle.
+ * When it cannot grow while the stack holds nearly everything, large frames are dropped,
+ * so that acknowledgements still arrive, which is what frees memory. Private to the
+ * driver; normal kernel context; only growing the pool allocates.
  */
 #pragma once
 
@@ -42,8 +44,10 @@ struct virtio_net_receiver {
     bool trusts_checksum; /* GUEST_CSUM */
     bool takes_large;     /* GUEST_TSO4 or GUEST_TSO6 */
     struct net_buffer *free_list;
+    size_t free_count;
     size_t page_count; /* pages the pool has */
     size_t page_limit;
+    bool starving;             /* the last refill could not fill a quarter of the ring */
     uint16_t refill_threshold; /* free ring entries that make a refill worth while */
     uint64_t dropped_count;
     /* The frame under assembly. */

@@ -27,6 +27,18 @@ static void *track(void *block)
     return block;
 }
 
+static void release(void *block)
+{
+    for (size_t i = block_count; i-- > 0;) {
+        if (blocks[i] == block) {
+            blocks[i] = blocks[--block_count];
+            free(block);
+            return;
+        }
+    }
+    abort();
+}
+
 void fake_machine_reset(void)
 {
     for (size_t i = 0; i < block_count; i++) {
@@ -69,8 +81,8 @@ size_t pages_free_count(void)
 
 void pages_free(struct phys_addr address, size_t count)
 {
-    (void)address;
     fake_machine.pages_in_use -= count;
+    release(phys_to_virt(address));
 }
 
 void *heap_allocate(size_t size_bytes)
@@ -88,14 +100,7 @@ void *heap_allocate_zeroed(size_t count, size_t size_bytes)
 void heap_free(void *block)
 {
     fake_machine.heap_blocks--;
-    for (size_t i = block_count; i-- > 0;) {
-        if (blocks[i] == block) {
-            blocks[i] = blocks[--block_count];
-            free(block);
-            return;
-        }
-    }
-    abort();
+    release(block);
 }
 
 void log_write(enum log_level level, const char *tag, const char *format, ...)
