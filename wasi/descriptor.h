@@ -43,6 +43,7 @@ struct wasi_descriptor {
             uint64_t receive_timeout_ns; /* 0: none */
             uint64_t send_timeout_ns;
             uint8_t deferred_error; /* enum err for the next call: sock_io.c */
+            bool is_mode_decided;   /* of a preopened listener: wasi.h */
         } socket;
     };
     /* poll.c's: the subscriptions that name this descriptor, and its place among the marked. */

@@ -77,6 +77,16 @@ uint32_t wasi_fd_sync(uint32_t fd)
     return wasi_errno(sync_descriptor(fd, WASI_RIGHT_FD_SYNC_BIT, false));
 }
 
+/* Preopened listeners decide between blocking and not when the guest looks (wasi.h). */
+static void decide_mode(struct wasi_descriptor *descriptor)
+{
+    if (descriptor->kind == WASI_KIND_SOCKET && descriptor->is_preopen &&
+        !descriptor->socket.is_mode_decided) {
+        descriptor->socket.is_mode_decided = true;
+        descriptor->flags |= WASI_FDFLAG_NONBLOCK_BIT;
+    }
+}
+
 uint32_t wasi_fd_fdstat_get(uint32_t fd, uint32_t out)
 {
     struct {
@@ -90,6 +100,7 @@ uint32_t wasi_fd_fdstat_get(uint32_t fd, uint32_t out)
 
     _Static_assert(sizeof(stat) == WASI_FDSTAT_BYTES, "layout of $fdstat");
     if (error == ERR_OK) {
+        decide_mode(descriptor);
         memset(&stat, 0, sizeof(stat));
         stat.filetype = wasi_descriptor_filetype(descriptor);
         stat.flags = descriptor->flags;
@@ -109,6 +120,7 @@ uint32_t wasi_fd_fdstat_set_flags(uint32_t fd, uint32_t flags)
         error = ERR_INVAL;
     }
     if (error == ERR_OK) {
+        decide_mode(descriptor);
         descriptor->flags = (uint16_t)flags;
     }
     return wasi_errno(error);

@@ -9,6 +9,10 @@
  * of its own (WASI_PREOPEN_SOCKET), which wasi-libc, Rust, Go and Zig step over. A listener
  * after which no directory comes answers EBADF like any socket.
  *
+ * A preopened listener's mode is undecided until the guest looks at its flags or sets them. A
+ * program that never does (plain Rust std, simple C) waits in sock_accept; one that looks
+ * (Go's runtime) finds NONBLOCK set, as with Wasmtime, and gets EAGAIN.
+ *
  * The configuration and what it points to stay the caller's and must live for ever. Normal kernel
  * context, called once.
  */

@@ -114,6 +114,17 @@ static void the_preopened_listener_accepts(void **state)
     assert_int_equal(wasi_sock_accept(1, 0, FD), NOTSOCK);
 }
 
+static void a_listener_is_nonblocking_for_those_who_look(void **state)
+{
+    (void)state;
+    assert_int_equal(wasi_fd_fdstat_get(3, OUT), 0);
+    assert_int_equal(guest_get_u16(OUT + 2), WASI_FDFLAG_NONBLOCK_BIT);
+    assert_int_equal(wasi_sock_accept(3, 0, FD), AGAIN);
+    assert_int_equal(wasi_fd_fdstat_set_flags(3, 0), 0);
+    assert_int_equal(wasi_fd_fdstat_get(3, OUT), 0);
+    assert_int_equal(guest_get_u16(OUT + 2), 0);
+}
+
 static struct net_socket *waking;
 
 static bool arrive_later(void)
@@ -526,6 +537,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_preopened_listener_accepts),
+        TEST(a_listener_is_nonblocking_for_those_who_look),
         TEST(a_blocking_accept_waits),
         TEST(streams_carry_vectors_both_ways),
         TEST(a_full_stream_sends_what_fits),
