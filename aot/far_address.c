@@ -32,6 +32,45 @@ static void replace_in(struct unit *unit, LLVMValueRef user, LLVMValueRef addres
     }
 }
 
+static bool is_far(LLVMValueRef index)
+{
+    return LLVMIsAConstantInt(index) && LLVMConstIntGetZExtValue(index) >= ADDRESS_DIRECT_BYTES;
+}
+
+/* Makes a far constant that is an operand of the instruction opaque. */
+static void hide_operand(struct unit *unit, LLVMValueRef user, unsigned operand)
+{
+    LLVMValueRef index = LLVMGetOperand(user, operand);
+
+    if (LLVMTypeOf(index) == unit->i64 && is_far(index)) {
+        LLVMPositionBuilderBefore(unit->builder, user);
+        LLVMSetOperand(user, operand, unit_opaque_i64(unit, LLVMConstIntGetZExtValue(index)));
+    }
+}
+
+/* Sums with a register: instruction selection would make the constant a displacement. */
+#define CHAIN_MAX 8
+
+static void hide_in_sum(struct unit *unit, LLVMValueRef address, int depth)
+{
+    if (!LLVMIsAGetElementPtrInst(address) || LLVMGetNumOperands(address) != 2 ||
+        depth == CHAIN_MAX) {
+        return;
+    }
+    LLVMValueRef index = LLVMGetOperand(address, 1);
+    if (LLVMIsAInstruction(index) && LLVMGetInstructionOpcode(index) == LLVMAdd) {
+        hide_operand(unit, index, 1);
+    }
+    for (LLVMUseRef use = LLVMGetFirstUse(address); use != NULL; use = LLVMGetNextUse(use)) {
+        LLVMValueRef user = LLVMGetUser(use);
+        if (LLVMIsAGetElementPtrInst(user) && LLVMGetOperand(user, 0) == address &&
+            LLVMGetNumOperands(user) == 2) {
+            hide_operand(unit, user, 1);
+            hide_in_sum(unit, user, depth + 1);
+        }
+    }
+}
+
 void unit_hide_far_addresses(struct unit *unit)
 {
     /* The optimiser deletes the symbol when nothing uses it any more. */
@@ -43,6 +82,7 @@ void unit_hide_far_addresses(struct unit *unit)
          use = LLVMGetNextUse(use)) {
         LLVMValueRef address = LLVMGetUser(use);
         uint64_t offset = constant_offset(address);
+        hide_in_sum(unit, address, 0);
         if (offset < ADDRESS_DIRECT_BYTES) {
             continue;
         }
