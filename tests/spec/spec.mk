@@ -18,8 +18,10 @@ $(O)/hosted/describe: $(DESCRIBE_OBJS)
 
 .PHONY: test-spec spec-build
 spec-build: $(O)/waferc $(O)/hosted/describe $(O)/hosted/spec_runner.a
-SUITE_SPEC = tests/spec/run.py --out $(O) --suite $(SPEC_SUITE) $(SPEC_FILES)
-test-spec: spec-build
+SUITE_SPEC = tests/spec/run.py --out $(O) --suite $(SPEC_SUITE) $(SPEC_FILES); \
+    tests/spec/kernel_sample.py --out $(O) --suite $(SPEC_SUITE); \
+    tests/spec/differential.py --out $(O) --count 40
+test-spec: spec-build kernel
 	$(Q)tests/run.py --logs $(O)/test-logs 'spec=$(SUITE_SPEC)'
 
 -include $(SPEC_RUNNER_OBJS:.o=.d) $(DESCRIBE_OBJS:.o=.d)
