@@ -90,7 +90,10 @@ class Forward:
 
 def kernel_words(options):
     """The command line for one run: directories, environment, listeners, arguments."""
-    words = [f"dir={quote(d.guest)}" for d in options.dirs]
+    guests = [d.guest for d in options.dirs]
+    if not any(os.path.normpath("/" + guest) in ("/", "//", "/tmp") for guest in guests):
+        guests.append("/tmp")  # programs expect one; it lives in memory
+    words = [f"dir={quote(guest)}" for guest in guests]
     words += [volume.word() for volume in getattr(options, "volumes", [])]
     for setting in options.env:
         name, separator, value = setting.partition("=")

