@@ -2,3 +2,9 @@
 UNIT_TESTS += test_tcp_sim
 test_tcp_sim_SRCS := tests/net/test_tcp_sim.c tests/net/sim.c tests/net/sim_link.c \
     tests/net/sim_check.c $(NET_SRCS)
+
+# Rates, fairness, an hour of churn.
+UNIT_TESTS += test_tcp_flows
+test_tcp_flows_SRCS := tests/net/test_tcp_flows.c tests/net/sim.c tests/net/sim_link.c \
+    tests/net/sim_check.c $(NET_SRCS)
+test_tcp_flows_LIBS := -lm

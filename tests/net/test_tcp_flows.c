@@ -1,0 +1,340 @@
+/*
+ * How TCP behaves rather than whether it works: it fills a link, shares it fairly, follows the
+ * loss-rate model, and connection churn leaves no trace. TAP output.
+ *
+ *   test_tcp_flows          a few minutes of virtual time each
+ *   test_tcp_flows --long   an hour of churn
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "net/tcp.h"
+#include "tests/net/sim.h"
+#include "tests/net/sim_check.h"
+
+#define FLOWS_MAX 32u
+
+struct flow {
+    struct net_socket *client;
+    struct net_socket *server;
+    uint64_t received;
+    uint64_t step;
+};
+
+struct world {
+    struct sim sim;
+    struct net_socket *listener;
+    struct flow flows[FLOWS_MAX];
+};
+
+static int number;
+static int failed;
+
+static void report(bool ok, const char *title)
+{
+    printf("%sok %d - tcp flows: %s\n", ok ? "" : "not ", ++number, title);
+    fflush(stdout);
+    failed += !ok;
+}
+
+static void begin(struct world *world, const struct sim_config *config)
+{
+    struct net_endpoint local = {.port = 80};
+
+    memset(world, 0, sizeof(*world));
+    sim_create(&world->sim, config);
+    if (net_socket_open(world->sim.host[1].stack, NET_FAMILY_IPV4, NET_SOCKET_STREAM,
+                        &world->listener) != ERR_OK ||
+        net_socket_bind(world->listener, &local) != ERR_OK ||
+        net_socket_listen(world->listener, 64) != ERR_OK) {
+        sim_fail(&world->sim, "no listener");
+    }
+}
+
+static bool end(struct world *world)
+{
+    for (unsigned i = 0; i < FLOWS_MAX; i++) {
+        if (world->flows[i].client != NULL) {
+            net_socket_close(world->flows[i].client);
+        }
+        if (world->flows[i].server != NULL) {
+            net_socket_close(world->flows[i].server);
+        }
+    }
+    net_socket_close(world->listener);
+    sim_destroy(&world->sim);
+    if (world->sim.broken) {
+        printf("# %s\n", world->sim.reason);
+    }
+    return !world->sim.broken;
+}
+
+static void open_flow(struct world *world, struct flow *flow)
+{
+    struct net_endpoint remote = {.address = sim_address(1), .port = 80};
+
+    if (net_socket_open(world->sim.host[0].stack, NET_FAMILY_IPV4, NET_SOCKET_STREAM,
+                        &flow->client) != ERR_OK) {
+        sim_fail(&world->sim, "open failed");
+    } else if (net_socket_connect(flow->client, &remote) != ERR_INPROGRESS) {
+        sim_fail(&world->sim, "connect failed");
+    }
+}
+
+/* The flow whose client end is the peer of what was accepted. */
+static void accept_all(struct world *world)
+{
+    struct net_socket *accepted;
+
+    while (net_socket_accept(world->listener, &accepted) == ERR_OK) {
+        struct net_endpoint remote;
+        bool found = false;
+        if (net_socket_remote(accepted, &remote) != ERR_OK) {
+            sim_fail(&world->sim, "no peer");
+        }
+        for (unsigned i = 0; i < FLOWS_MAX && !found; i++) {
+            struct net_endpoint local = {.port = 0};
+            struct flow *flow = &world->flows[i];
+            if (flow->client != NULL && flow->server == NULL) {
+                net_socket_local(flow->client, &local);
+                if (local.port == remote.port) {
+                    flow->server = accepted;
+                    found = true;
+                }
+            }
+        }
+        if (!found) {
+            net_socket_close(accepted); /* its client has given up */
+        }
+    }
+}
+
+static void fill(struct net_socket *socket)
+{
+    struct net_span span;
+
+    while (net_socket_send_reserve(socket, 16384, &span) == ERR_OK) {
+        memset(span.data, 'x', span.length_bytes);
+        if (net_socket_send_commit(socket, span.length_bytes, NULL) != ERR_OK) {
+            return;
+        }
+    }
+}
+
+static uint64_t drain(struct net_socket *socket)
+{
+    struct net_const_span span;
+    uint64_t total = 0;
+
+    while (net_socket_receive_peek(socket, 0, &span) == ERR_OK && span.length_bytes > 0) {
+        total += span.length_bytes;
+        net_socket_receive_consume(socket, span.length_bytes);
+    }
+    return total;
+}
+
+/* Every flow sends as much as it can. */
+static void run_bulk(struct world *world, unsigned count, uint64_t duration_ns)
+{
+    uint64_t end_ns = world->sim.now_ns + duration_ns;
+
+    while (world->sim.now_ns < end_ns && !world->sim.broken) {
+        accept_all(world);
+        for (unsigned i = 0; i < count; i++) {
+            struct flow *flow = &world->flows[i];
+            if (flow->client != NULL) {
+                fill(flow->client);
+            }
+            if (flow->server != NULL) {
+                flow->received += drain(flow->server);
+            }
+        }
+        sim_step(&world->sim, end_ns);
+    }
+    sim_check_tcp(&world->sim);
+}
+
+static void test_sharing(unsigned count, uint32_t features, const char *title)
+{
+    static struct world world;
+    struct sim_config config = {
+        .seed = 5,
+        .mtu_bytes = 1500,
+        .features = {features, 0},
+        .memory_limit_bytes = 256u << 20,
+        .link = {{.delay_ns = 10 * SIM_MS, .bytes_per_second = 2500000, .queue_bytes = 50000},
+                 {.delay_ns = 10 * SIM_MS}}};
+    double total = 0;
+    double squares = 0;
+    double jain;
+
+    begin(&world, &config);
+    for (unsigned i = 0; i < count; i++) {
+        open_flow(&world, &world.flows[i]);
+        run_bulk(&world, count, 200 * SIM_MS); /* they do not begin together */
+    }
+    run_bulk(&world, count, 20 * SIM_S);
+    for (unsigned i = 0; i < count; i++) {
+        world.flows[i].received = 0;
+    }
+    run_bulk(&world, count, 30 * SIM_S);
+    for (unsigned i = 0; i < count; i++) {
+        double rate = (double)world.flows[i].received / 30;
+        total += rate;
+        squares += rate * rate;
+    }
+    jain = total * total / (count * squares);
+    printf("# %u flows: %.2f of 2.50 MB/s, fairness %.3f\n", count, total / 1e6, jain);
+    report(end(&world) && total > 0.85 * 2500000 && jain > 0.85, title);
+}
+
+/* Mathis et al. 1997: rate = MSS / RTT * 1.22 / sqrt(p); CUBIC is above it at low loss. */
+static void test_loss_model(double loss)
+{
+    static struct world world;
+    const double rtt = 0.04;
+    struct sim_config config = {.seed = 11,
+                                .mtu_bytes = 1500,
+                                .memory_limit_bytes = 256u << 20,
+                                .link = {{.delay_ns = 20 * SIM_MS}, {.delay_ns = 20 * SIM_MS}}};
+    double model = 1448 / rtt * 1.22 / sqrt(loss);
+    double rate;
+    char title[64];
+
+    config.link[0].loss_ppm = (uint32_t)(loss * 1e6);
+    begin(&world, &config);
+    open_flow(&world, &world.flows[0]);
+    run_bulk(&world, 1, 10 * SIM_S);
+    world.flows[0].received = 0;
+    run_bulk(&world, 1, 100 * SIM_S);
+    rate = (double)world.flows[0].received / 100;
+    printf("# loss %.2f%%: %.0f kB/s, model %.0f kB/s\n", loss * 100, rate / 1e3, model / 1e3);
+    snprintf(title, sizeof(title), "rate at %.2f%% loss follows the model", loss * 100);
+    report(end(&world) && rate > 0.6 * model && rate < 3 * model, title);
+}
+
+/* One exchange after another on each slot; half of them closed by either side first. */
+static void churn(struct world *world, struct flow *flow)
+{
+    struct net_const_span span;
+    struct net_span out;
+    enum err err;
+
+    if (flow->client == NULL && flow->server == NULL) {
+        open_flow(world, flow);
+        flow->step = 0;
+        return;
+    }
+    if (flow->client != NULL && flow->step == 0 &&
+        net_socket_send_reserve(flow->client, 100, &out) == ERR_OK) {
+        memset(out.data, 'q', out.length_bytes);
+        flow->step = net_socket_send_commit(flow->client, out.length_bytes, NULL) == ERR_OK;
+    }
+    if (flow->server != NULL) {
+        err = net_socket_receive_peek(flow->server, 0, &span);
+        if (err == ERR_OK && span.length_bytes > 0) {
+            net_socket_receive_consume(flow->server, span.length_bytes);
+            if (net_socket_send_reserve(flow->server, 3000, &out) == ERR_OK) {
+                memset(out.data, 'a', out.length_bytes);
+                (void)!net_socket_send_commit(flow->server, out.length_bytes, NULL);
+            }
+            if (sim_chance(&world->sim, 500000)) {
+                net_socket_close(flow->server);
+                flow->server = NULL;
+            }
+        } else if (err != ERR_AGAIN) {
+            net_socket_close(flow->server);
+            flow->server = NULL;
+        }
+    }
+    if (flow->client != NULL) {
+        uint32_t events = net_socket_events(flow->client);
+        flow->received += drain(flow->client);
+        if ((events & (NET_EVENT_PEER_CLOSED_BIT | NET_EVENT_HANGUP_BIT)) ||
+            (flow->received % 3000 == 0 && flow->received > 0 && flow->step == 1)) {
+            net_socket_close(flow->client);
+            flow->client = NULL;
+            flow->received = 0;
+        }
+    }
+}
+
+static void test_soak(uint64_t quarter_ns)
+{
+    static struct world world;
+    struct sim_config config = {
+        .seed = 3,
+        .mtu_bytes = 1500,
+        .features = {NETDEV_TX_CHECKSUM_BIT | NETDEV_TX_TSO4_BIT, 0},
+        .memory_limit_bytes = 8u << 20,
+        .link = {{.delay_ns = 5 * SIM_MS,
+                  .loss_ppm = 10000,
+                  .reorder_ppm = 10000,
+                  .reorder_ns = 5 * SIM_MS,
+                  .duplicate_ppm = 5000},
+                 {.delay_ns = 5 * SIM_MS, .loss_ppm = 10000, .corrupt_ppm = 5000}}};
+    uint64_t end_ns;
+    size_t memory[2] = {0, 0};
+    uint64_t connections = 0;
+    bool flat = true;
+
+    begin(&world, &config);
+    for (unsigned quarter = 0; quarter < 4; quarter++) {
+        end_ns = world.sim.now_ns + quarter_ns;
+        while (world.sim.now_ns < end_ns && !world.sim.broken) {
+            accept_all(&world);
+            for (unsigned i = 0; i < FLOWS_MAX; i++) {
+                connections += world.flows[i].client == NULL && world.flows[i].server == NULL;
+                churn(&world, &world.flows[i]);
+            }
+            sim_step(&world.sim, world.sim.now_ns + 200 * SIM_MS);
+        }
+        /* TIME_WAIT ends, too: what is left then is what stays. */
+        for (unsigned i = 0; i < FLOWS_MAX; i++) {
+            struct flow *flow = &world.flows[i];
+            if (flow->client != NULL) {
+                net_socket_close(flow->client);
+            }
+            if (flow->server != NULL) {
+                net_socket_close(flow->server);
+            }
+            *flow = (struct flow){0};
+        }
+        end_ns = world.sim.now_ns + 400 * SIM_S;
+        while (world.sim.now_ns < end_ns && !world.sim.broken) {
+            accept_all(&world);
+            sim_step(&world.sim, end_ns);
+        }
+        sim_check_tcp(&world.sim);
+        for (unsigned i = 0; i < 2; i++) {
+            const struct tcp_state *tcp = world.sim.host[i].stack->tcp;
+            flat &= tcp->table.count == 0 && tcp->time_wait_count == 0;
+            if (quarter == 0) {
+                memory[i] = world.sim.host[i].allocated_bytes;
+            } else {
+                flat &= world.sim.host[i].allocated_bytes <= memory[i] + memory[i] / 4;
+            }
+        }
+    }
+    printf("# %llu connections, memory %zu and %zu bytes\n", (unsigned long long)connections,
+           world.sim.host[0].allocated_bytes, world.sim.host[1].allocated_bytes);
+    report(end(&world) && flat && connections > 10000, "churn leaves nothing behind");
+}
+
+int main(int argc, char **argv)
+{
+    bool is_long = argc > 1 && strcmp(argv[1], "--long") == 0;
+
+    printf("TAP version 13\n");
+    test_sharing(1, 0, "one flow fills the link");
+    test_sharing(1, NETDEV_TX_CHECKSUM_BIT | NETDEV_TX_TSO4_BIT, "with segmentation offload");
+    test_sharing(4, 0, "four flows share it");
+    test_sharing(12, 0, "twelve flows share it");
+    test_loss_model(0.001);
+    test_loss_model(0.01);
+    test_loss_model(0.03);
+    test_soak((is_long ? 900 : 40) * SIM_S);
+    printf("1..%d\n", number);
+    return failed != 0;
+}
