@@ -182,6 +182,10 @@ clean:
 SUITE_BOOT = tests/boot/run.py --out $(O)
 SUITE_KERNEL = tests/kernel/run.py --out $(O)
 SUITE_APPS = tests/apps/run.py --out $(O)
+SUITE_VOLUME = tests/volume/run.py --out $(O)
+.PHONY: test-volume
+test-volume: waferc kernel
+	$(Q)tests/run.py --logs $(O)/test-logs 'volume=$(SUITE_VOLUME)'
 .PHONY: test-kernel
 test-kernel: kernel
 	$(Q)tests/run.py --logs $(O)/test-logs 'kernel=$(SUITE_KERNEL)'
@@ -198,7 +202,7 @@ test-build: waferc kernel examples test-unit-build fuzz-build spec-build $(O)/un
 test-all: test-build
 	$(Q)tests/run.py --logs $(O)/test-logs 'unit=$(SUITE_UNIT)' 'fuzz=$(SUITE_FUZZ)' \
 	    'linux=$(SUITE_NET_TAP)' 'spec=$(SUITE_SPEC)' 'kernel=$(SUITE_KERNEL)' 'boot=$(SUITE_BOOT)' \
-	    'apps=$(SUITE_APPS)'
+	    'volume=$(SUITE_VOLUME)' 'apps=$(SUITE_APPS)'
 
 # ---- make lint ----------------------------------------------------------------------------------
 .PHONY: lint format
