@@ -54,9 +54,24 @@ static void print_frame(struct printer *printer, uint64_t address)
     printer->last = address;
     printer->lines++;
     symbols_describe(address, name, sizeof(name));
-    size_t length = fmt_format(line, sizeof(line), "    at %s [0x%llx]\n", name,
-                               (unsigned long long)address);
+    size_t length =
+        fmt_format(line, sizeof(line), "    at %s [0x%llx]\n", name, (unsigned long long)address);
     console_write(CONSOLE_LOG, line, length < sizeof(line) ? length : sizeof(line) - 1);
+}
+
+/* The return address of the frame at *rbp, which becomes its caller's; 0 at the end. */
+static uint64_t next_address(uint64_t *rbp)
+{
+    if (!is_stack_address(*rbp) || !is_stack_address(*rbp + 8)) {
+        return 0;
+    }
+    const uint64_t *frame = (const uint64_t *)(uintptr_t)*rbp;
+    uint64_t next = frame[0];
+    uint64_t address = frame[1];
+    /* Up within one stack; the Wasm stack lies below the kernel's in the address space. */
+    bool upwards = next > *rbp || (wasm_stack_contains(next) && !wasm_stack_contains(*rbp));
+    *rbp = upwards ? next : 0;
+    return address;
 }
 
 void backtrace_print(uint64_t rip, uint64_t rbp, bool wasm_only)
@@ -64,24 +79,26 @@ void backtrace_print(uint64_t rip, uint64_t rbp, bool wasm_only)
     struct printer printer = {0};
     print_frame(&printer, rip);
     for (unsigned count = 1; count < FRAMES_MAX && printer.lines < LINES_MAX; count++) {
-        if (!is_stack_address(rbp) || !is_stack_address(rbp + 8)) {
-            break;
-        }
-        const uint64_t *frame = (const uint64_t *)(uintptr_t)rbp;
-        uint64_t next = frame[0];
-        if (frame[1] == 0 || (wasm_only && frame[1] == (uint64_t)(uintptr_t)wasm_enter_return)) {
+        uint64_t address = next_address(&rbp);
+        if (address == 0 || (wasm_only && address == (uint64_t)(uintptr_t)wasm_enter_return)) {
             break;
         }
         /* The return address may be the first byte of the next function. */
-        print_frame(&printer, frame[1] - 1);
-        /* Up within one stack; the Wasm stack lies below the kernel's in the address space. */
-        if (next <= rbp && !(wasm_stack_contains(next) && !wasm_stack_contains(rbp))) {
-            break;
-        }
-        rbp = next;
+        print_frame(&printer, address - 1);
     }
     flush_repeats(&printer);
     if (printer.lines == LINES_MAX) {
         console_write(CONSOLE_LOG, "    ...\n", 8);
     }
+}
+
+size_t backtrace_collect(uint64_t rip, uint64_t rbp, uint64_t *out, size_t max)
+{
+    size_t count = 0;
+    for (uint64_t address = rip; address != 0 && count < max; count++) {
+        out[count] = address;
+        address = next_address(&rbp);
+        address -= address != 0 ? 1 : 0;
+    }
+    return count;
 }

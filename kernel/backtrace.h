@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -12,3 +13,6 @@
  * neighbours once. With wasm_only it stops where the kernel called compiled code.
  */
 void backtrace_print(uint64_t rip, uint64_t rbp, bool wasm_only);
+
+/* Up to `max` addresses, innermost first, for others to keep; returns how many. */
+size_t backtrace_collect(uint64_t rip, uint64_t rbp, uint64_t *out, size_t max);

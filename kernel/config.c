@@ -171,7 +171,8 @@ static void warn_unknown(void)
                                        "timeout=",
                                        "virtio_mmio.device=",
                                        "volume=",
-                                       "check="};
+                                       "check=",
+                                       "profile="};
     for (size_t i = 0; i < config.line.token_count; i++) {
         bool known = false;
         for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {

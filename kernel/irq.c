@@ -49,7 +49,7 @@ static void on_device(struct interrupt_frame *frame, void *context)
 static void on_timer(struct interrupt_frame *frame, void *context)
 {
     (void)context;
-    wait_timer_fired(frame->rip, frame->rbp);
+    wait_timer_fired(frame->rip, frame->rbp, wasm_stack_contains(frame->rsp));
     after_handlers(frame);
 }
 

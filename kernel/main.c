@@ -24,6 +24,7 @@
 #include "kernel/panic.h"
 #include "kernel/poweroff.h"
 #include "kernel/poweroff_boot.h"
+#include "kernel/profile.h"
 #include "kernel/random.h"
 #include "kernel/random_boot.h"
 #include "kernel/trap.h"
@@ -50,8 +51,23 @@ _Noreturn void kernel_main(uint32_t protocol, uint64_t boot_information);
 /* Before the power goes: disks hold all that was written, and devices stand still. */
 static void end_devices(void)
 {
+    profile_report();
     fs_close_volumes();
     drivers_shutdown();
+}
+
+static void start_profiler(const struct config *config)
+{
+    const char *value = cmdline_value(&config->line, "profile");
+    uint64_t rate;
+    if (value == NULL) {
+        return;
+    }
+    const char *at = value;
+    if (parse_number(&at, UINT32_MAX, &rate) != ERR_OK || *at != '\0' ||
+        profile_start(rate) != ERR_OK) {
+        panic("profile=%s: write samples per second, up to 10000", value);
+    }
 }
 
 static void start_entropy(const struct config *config)
@@ -288,6 +304,7 @@ _Noreturn void kernel_main(uint32_t protocol, uint64_t boot_information)
              (unsigned long long)clock_monotonic_ns() / 1000u,
              (unsigned long long)pages_free_count() * PAGE_BYTES >> 10,
              (unsigned long long)pages_total_count() * PAGE_BYTES >> 10);
+    start_profiler(config);
     wait_begin();
     start_application(config, root, network);
 }

@@ -19,6 +19,7 @@ KERNEL_SRCS := \
     kernel/pages.c \
     kernel/panic.c \
     kernel/poweroff.c \
+    kernel/profile.c \
     kernel/random.c \
     kernel/symbols.c \
     kernel/trap.c \

@@ -8,6 +8,7 @@
 #include "kernel/console.h"
 #include "kernel/irq_boot.h"
 #include "kernel/poweroff.h"
+#include "kernel/profile.h"
 #include "kernel/wait_boot.h"
 #include "kernel/x86/apic.h"
 #include "kernel/x86/wasm_entry.h"
@@ -19,6 +20,8 @@
  * cost of a look.
  */
 #define LOOK_AGAIN_NS 2000000u
+/* How long after the time limit the kernel may take to come to a stop by itself. */
+#define GRACE_NS 500000000u
 
 static struct {
     struct wait_poller *first;
@@ -77,20 +80,45 @@ void wait_set_limit(uint64_t limit_ns)
     ensure_timer_enabled(limit_ns);
 }
 
-void wait_timer_fired(uint64_t rip, uint64_t rbp)
+/* The watchdog's end, where no kernel code is in the middle of something. */
+static _Noreturn void expire(uint64_t rip, uint64_t rbp)
+{
+    static const char text[] = "wafer: the time limit has passed; running then:\n";
+    console_write(CONSOLE_LOG, text, sizeof(text) - 1);
+    backtrace_print(rip, rbp, false);
+    machine_exit(EXIT_CODE_TIMEOUT);
+}
+
+static void check_limit(void)
+{
+    if (clock_monotonic_ns() >= waiting.limit_ns) {
+        const uint64_t *frame = __builtin_frame_address(0);
+        expire(frame[1] - 1, frame[0]);
+    }
+}
+
+void wait_timer_fired(uint64_t rip, uint64_t rbp, bool in_wasm)
 {
     waiting.timer_ns = WAIT_FOREVER;
+    uint64_t now = clock_monotonic_ns();
+    if (profile_period_ns() != 0) {
+        profile_sample(rip, rbp, waiting.halted);
+        ensure_timer(now + profile_period_ns());
+    }
     if (waiting.limit_ns == WAIT_FOREVER) {
         return;
     }
-    if (clock_monotonic_ns() < waiting.limit_ns) {
+    if (now < waiting.limit_ns) {
         ensure_timer(waiting.limit_ns);
-        return;
+    } else if (in_wasm || waiting.halted) {
+        expire(rip, rbp);
+    } else if (now < waiting.limit_ns + GRACE_NS) {
+        ensure_timer(waiting.limit_ns + GRACE_NS);
+    } else {
+        /* The kernel itself hangs: nothing of it can be trusted to say farewell. */
+        poweroff_set_farewell(NULL);
+        expire(rip, rbp);
     }
-    static const char text[] = "wafer: the time limit has passed; running then:\n";
-    console_write(CONSOLE_LOG, text, sizeof(text) - 1);
-    backtrace_print(rip, rbp, true);
-    machine_exit(EXIT_CODE_TIMEOUT);
 }
 
 /* Polls on behalf of code that will not wait; says when the next look is due. */
@@ -106,11 +134,14 @@ static uint64_t poll_and_plan(void)
 
 void wait_begin(void)
 {
-    ensure_timer_enabled(poll_and_plan());
+    uint64_t next = poll_and_plan();
+    uint64_t sample = profile_period_ns() != 0 ? clock_monotonic_ns() : WAIT_FOREVER;
+    ensure_timer_enabled(sample < next ? sample : next);
 }
 
 void wasm_runtime_return_work(void)
 {
+    check_limit();
     ensure_timer_enabled(poll_and_plan());
 }
 
@@ -143,6 +174,7 @@ static void halt_until(uint64_t deadline_ns, uint32_t events)
 
 void wait_once(uint64_t deadline_ns)
 {
+    check_limit();
     /* Read first: an interrupt during the polls below means that they may have missed it. */
     uint32_t events = irq_event_count();
     uint64_t next = deadline_ns < waiting.limit_ns ? deadline_ns : waiting.limit_ns;

@@ -9,10 +9,11 @@
 /* The monotonic time at which the watchdog ends the machine; WAIT_FOREVER: never. */
 void wait_set_limit(uint64_t limit_ns);
 /*
- * The timer interrupted `rip` with frame pointer `rbp`. Ends the machine with
- * EXIT_CODE_TIMEOUT and a backtrace once the limit has passed. Interrupt context.
+ * The timer interrupted `rip` with frame pointer `rbp`. Once the limit has passed the
+ * machine ends with EXIT_CODE_TIMEOUT and a backtrace: at once when compiled code or
+ * nothing was running, else as soon as the kernel comes to such a point. Interrupt context.
  */
-void wait_timer_fired(uint64_t rip, uint64_t rbp);
+void wait_timer_fired(uint64_t rip, uint64_t rbp, bool in_wasm);
 /*
  * The first round of the pollers: from here on devices are served even when the
  * application never waits. Normal kernel context.
