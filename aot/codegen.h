@@ -270,6 +270,8 @@ void fn_end(struct fn *fn);
 LLVMBasicBlockRef fn_block(struct fn *fn);
 void fn_position(struct fn *fn, LLVMBasicBlockRef block);
 LLVMValueRef fn_alloca(struct fn *fn, LLVMTypeRef type);
+/* The storage of a local, made and initialised on first use. */
+LLVMValueRef fn_local(struct fn *fn, uint32_t index);
 /* Traps with `kind` where `condition` holds; code goes on where it does not. */
 void fn_trap_if(struct fn *fn, LLVMValueRef condition, enum wasm_trap kind);
 LLVMBasicBlockRef fn_trap_block(struct fn *fn, enum wasm_trap kind);

@@ -107,27 +107,37 @@ void fn_end(struct fn *fn)
     free(fn->phis);
 }
 
+/* Only locals that code names get storage: a few bytes may declare very many. */
 static void make_locals(struct fn *fn)
 {
-    const struct defined_type *type = &fn->module->types[fn->function->type];
     uint32_t count = fn->function->local_count;
 
-    fn->locals = fn_alloc(count, sizeof(*fn->locals));
+    fn->locals = calloc((size_t)count + 1, sizeof(*fn->locals));
+    if (fn->locals == NULL) {
+        fputs("waferc: out of memory\n", stderr);
+        exit(1);
+    }
     fn->local_types = fn_alloc(count, sizeof(*fn->local_types));
     function_local_types(fn->module, fn->function, fn->local_types);
-    LLVMPositionBuilderBefore(fn->builder, fn->entry_end);
-    for (uint32_t i = 0; i < count; i++) {
-        LLVMTypeRef local_type = unit_value_type(fn->unit, fn->local_types[i]);
-        fn->locals[i] = LLVMBuildAlloca(fn->builder, local_type, "");
+}
+
+LLVMValueRef fn_local(struct fn *fn, uint32_t index)
+{
+    if (fn->locals[index] == NULL) {
+        const struct defined_type *type = &fn->module->types[fn->function->type];
+        LLVMTypeRef local_type = unit_value_type(fn->unit, fn->local_types[index]);
+        bool is_param = index < type->param_count;
+        LLVMValueRef initial = is_param ? LLVMGetParam(fn->llvm, index) : LLVMConstNull(local_type);
+        LLVMBasicBlockRef here = LLVMGetInsertBlock(fn->builder);
+        LLVMMetadataRef location = LLVMGetCurrentDebugLocation2(fn->builder);
+
+        LLVMPositionBuilderBefore(fn->builder, fn->entry_end);
+        fn->locals[index] = LLVMBuildAlloca(fn->builder, local_type, "");
+        LLVMBuildStore(fn->builder, initial, fn->locals[index]);
+        LLVMPositionBuilderAtEnd(fn->builder, here);
+        LLVMSetCurrentDebugLocation2(fn->builder, location);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        LLVMTypeRef local_type = unit_value_type(fn->unit, fn->local_types[i]);
-        LLVMValueRef initial =
-            i < type->param_count ? LLVMGetParam(fn->llvm, i) : LLVMConstNull(local_type);
-        LLVMBuildStore(fn->builder, initial, fn->locals[i]);
-    }
-    LLVMBasicBlockRef body = LLVMGetNextBasicBlock(fn->entry);
-    LLVMPositionBuilderAtEnd(fn->builder, body);
+    return fn->locals[index];
 }
 
 /* Unreachable code is valid but produces nothing: read on to what ends it. */
