@@ -20,7 +20,7 @@ $(O)/hosted/describe: $(DESCRIBE_OBJS)
 spec-build: $(O)/waferc $(O)/hosted/describe $(O)/hosted/spec_runner.a
 SUITE_SPEC = tests/spec/run.py --out $(O) --suite $(SPEC_SUITE) $(SPEC_FILES); \
     tests/spec/kernel_sample.py --out $(O) --suite $(SPEC_SUITE); \
-    tests/spec/differential.py --out $(O) --count 40
+    tests/spec/differential.py --out $(O) --count 40; tests/spec/absurd.py --out $(O)
 test-spec: spec-build kernel
 	$(Q)tests/run.py --logs $(O)/test-logs 'spec=$(SUITE_SPEC)'
 
