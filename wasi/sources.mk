@@ -20,6 +20,9 @@ WASI_SRCS := \
     wasi/sock_io.c \
     wasi/sock_option.c \
     wasi/sock_resolve.c \
+    wasi/sock_wamr.c \
+    wasi/sock_wamr_resolve.c \
     wasi/sock_wasmedge.c \
     wasi/start.c \
-    wasi/unstable.c
+    wasi/unstable.c \
+    wasi/wamr_address.c

@@ -18,6 +18,7 @@
 #include "wasi/calls.h"
 #include "wasi/guest_memory.h"
 #include "wasi/instance.h"
+#include "wasi/sock_wamr.h"
 
 #define MEMORY_BYTES WASM_PAGE_BYTES
 #define FILES_BYTES  (4u << 20)

@@ -17,6 +17,7 @@ def main():
     print('#include "app.h"')
     print('#include "tests/wasi/hosted.h"')
     print('#include "wasi/calls.h"')
+    print('#include "wasi/sock_wamr.h"')
     for module, field, signature, function in re.findall(
         r"^IMPORT\((\w+), (\w+), (\w+), (\w+)\)", definitions, re.M
     ):
