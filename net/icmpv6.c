@@ -1,6 +1,7 @@
 #include "net/icmp.h"
 
 #include "kernel/base/string.h"
+#include "net/mld.h"
 #include "net/ndp.h"
 
 static bool icmpv6_classify(const struct icmp_header *icmp, struct ip_error *error)
@@ -101,6 +102,10 @@ void icmpv6_input(struct net_stack *stack, struct net_buffer *chain, const struc
     case ICMPV6_TIME_EXCEEDED:
     case ICMPV6_PARAMETER_PROBLEM:
         used = icmpv6_input_error(stack, chain, ip);
+        break;
+    case ICMPV6_LISTENER_QUERY:
+        used = true;
+        mld_query_input(stack, chain, ip);
         break;
     case ICMPV6_ROUTER_ADVERT:
     case ICMPV6_NEIGHBOUR_SOLICIT:

@@ -67,6 +67,14 @@ struct ip_state {
 /* Counts an event that drops a packet. */
 #define IP_COUNT(stack, field) ((stack)->ip->statistics.field++)
 
+/* ff02::1:ffXX:XXXX of an IPv6 address (RFC 4291 §2.7.1). */
+static inline struct ip_address ip_solicited_node(const struct ip_address *target)
+{
+    struct ip_address group = {{0x02ffull, 0xff01000000ull}};
+    group.word[1] |= target->word[1] & 0xffffff0000000000ull;
+    return group;
+}
+
 /* How a frame or datagram came in. */
 enum ip_arrival { IP_ARRIVAL_UNICAST, IP_ARRIVAL_GROUP, IP_ARRIVAL_LOOPBACK };
 

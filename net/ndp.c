@@ -4,6 +4,7 @@
 #include "net/checksum.h"
 #include "net/ethernet.h"
 #include "net/ipv6.h"
+#include "net/mld.h"
 
 /* A message being put together: ICMPv6 header, target, link-layer option. */
 struct ndp_message {
@@ -15,13 +16,6 @@ _Static_assert(sizeof(struct ndp_message) == 32, "no padding");
 
 static const struct ip_address all_nodes = {{0x02ffull, 1ull << 56}};
 static const struct ip_address all_routers = {{0x02ffull, 2ull << 56}};
-
-static struct ip_address solicited_node(const struct ip_address *target)
-{
-    struct ip_address group = {{0x02ffull, 0xff01000000ull}};
-    group.word[1] |= target->word[1] & 0xffffff0000000000ull;
-    return group;
-}
 
 /*
  * Sends `length` bytes of ICMPv6 from `source`, which may be the unspecified address. The
@@ -72,7 +66,7 @@ static void fill_link_option(struct net_stack *stack, struct ndp_link_option *op
 static void ndp_send_solicit(struct net_stack *stack, const struct ip_address *source,
                              const struct ip_address *target, const uint8_t *link)
 {
-    struct ip_address destination = link != NULL ? *target : solicited_node(target);
+    struct ip_address destination = link != NULL ? *target : ip_solicited_node(target);
     struct ndp_message message = {.icmp.type = ICMPV6_NEIGHBOUR_SOLICIT};
     uint16_t length = sizeof(message);
 
@@ -291,11 +285,13 @@ static void ndp_address_fire(struct net_stack *stack, struct net_timer *timer)
         address->probes_left--;
         net_timer_set(&stack->timers, timer,
                       stack->now_ns + stack->ip->neighbours.retransmit_ms * NS_PER_MS);
+        mld_report_change(stack); /* RFC 4862 §5.4.2: join first, then ask */
         ndp_send_solicit(stack, &any, &address->address, NULL);
         return;
     }
     address->state = NETIF_ADDRESS_VALID;
     stack->route_generation++;
+    mld_report_change(stack);
     if (address->valid_until_ns != UINT64_MAX) {
         net_timer_set(&stack->timers, timer, address->valid_until_ns);
     }

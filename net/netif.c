@@ -24,6 +24,7 @@ void netif_destroy(struct net_stack *stack)
     struct netif *netif = &stack->ip->netif;
     net_timer_cancel(&stack->timers, &netif->arp_announce_timer);
     net_timer_cancel(&stack->timers, &netif->router_timer);
+    net_timer_cancel(&stack->timers, &netif->mld_timer);
     for (uint32_t i = 0; i < NETIF_IPV6_ADDRESSES_MAX; i++) {
         net_timer_cancel(&stack->timers, &netif->ipv6[i].timer);
     }

@@ -64,6 +64,7 @@ struct netif {
     uint64_t arp_defended_ns;
     struct net_timer router_timer; /* router solicitations, then expiry of what they brought */
     uint8_t router_solicits_left;
+    struct net_timer mld_timer; /* until the answer to a listener query */
 };
 
 void netif_init(struct net_stack *stack);

@@ -25,6 +25,7 @@ NET_SRCS := \
     net/ipv4.c \
     net/ipv6.c \
     net/loopback.c \
+    net/mld.c \
     net/ndp.c \
     net/ndp_router.c \
     net/netif.c \

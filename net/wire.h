@@ -164,6 +164,8 @@ _Static_assert(sizeof(struct icmp_header) == 8, "ICMP header");
 #define ICMPV6_PARAMETER_PROBLEM 4u
 #define ICMPV6_ECHO_REQUEST      128u
 #define ICMPV6_ECHO_REPLY        129u
+#define ICMPV6_LISTENER_QUERY    130u
+#define ICMPV6_LISTENER_REPORT   143u /* version 2 */
 #define ICMPV6_ROUTER_SOLICIT    133u
 #define ICMPV6_ROUTER_ADVERT     134u
 #define ICMPV6_NEIGHBOUR_SOLICIT 135u

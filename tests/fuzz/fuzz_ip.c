@@ -96,7 +96,8 @@ static void receive_ipv6(struct harness *harness, struct input *input, size_t pa
         uint16_t folded = checksum_finish(checksum_add(sum, payload, length));
         memcpy(payload + 2, &folded, 2);
     }
-    length = frame_ipv6(frame, peer6, destination, protocol, 255, payload, length);
+    length = frame_ipv6(frame, peer6, destination, protocol, (kind & 16) != 0 ? 1 : 255, payload,
+                        length);
     harness_receive(harness, frame, length, part);
 }
 

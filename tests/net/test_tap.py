@@ -327,6 +327,15 @@ def set_sysctl(name, value):
         file.write(value)
 
 
+def check_loopback(host):
+    length = 1000000
+    for address in ("127.0.0.1", "::1", WAFER):
+        answer = host.ask(f"connect {address} 7 {length}")
+        expected = f"connect error=0 sent={length} received={length} " \
+            f"sum={pattern_sum(PATTERN[:length]):08x}"
+        assert answer == expected, f"{address}: {answer}"
+
+
 class Suite:
     def __init__(self, only):
         self.only = only
@@ -400,6 +409,7 @@ def main():
         ("200 connections at once", check_many, WAFER, 200),
         ("resets in mid-transfer", check_reset, WAFER),
         ("a reader that stops for a while", check_slow_reader, WAFER),
+        ("TCP to itself, over loopback", check_loopback, HOST),
     ]
     bad = [
         ("ping", lambda: ping(WAFER)),

@@ -93,6 +93,48 @@ static void test_configures_link_local(void **state)
     harness_destroy(harness);
 }
 
+static void test_reports_its_group(void **state)
+{
+    struct harness *harness = harness_create(false, 0);
+    uint8_t body[20] = {0};
+    (void)state;
+    harness_run(harness, 2 * S);
+    for (int answer = 0; answer < 2; answer++) {
+        size_t reports = 0;
+        for (size_t i = 0; i < harness->frame_count; i++) {
+            const struct ipv6_header *ip = sent_ipv6(harness, i);
+            if (ip == NULL || ip->next_header != 0) {
+                continue;
+            }
+            const uint8_t *payload = (const uint8_t *)(ip + 1);
+            struct ip_address from = ip_address_from_ipv6(ip->source);
+            struct ip_address to = ip_address_from_ipv6(ip->destination);
+            uint32_t sum = ip_pseudo_sum(&from, &to, IP_ICMPV6, 28);
+            assert_int_equal(ip->hop_limit, 1);
+            assert_int_equal(be16_get(ip->payload_length), 36);
+            assert_memory_equal(payload, "\x3a\0\5\2\0\0\1\0", 8);
+            assert_int_equal(payload[8], ICMPV6_LISTENER_REPORT);
+            assert_int_equal(payload[15], 1); /* one group for all addresses */
+            assert_int_equal(payload[16], answer ? 2 : 4);
+            assert_memory_equal(payload + 20, solicited, 16);
+            assert_int_equal(checksum_fold(checksum_add(sum, payload + 8, 28)), 0xffff);
+            reports++;
+        }
+        assert_int_equal(reports, answer ? 1 : 2);
+        harness_clear(harness);
+        /* Two queries within the time of one answer get one. */
+        receive_icmpv6(harness, router, all_nodes, 1, ICMPV6_LISTENER_QUERY, 1000u << 16, body, 20);
+        receive_icmpv6(harness, router, all_nodes, 1, ICMPV6_LISTENER_QUERY, 1000u << 16, body, 20);
+        harness_run(harness, 2 * S);
+    }
+    receive_icmpv6(harness, router, all_nodes, 64, ICMPV6_LISTENER_QUERY, 0, body, 20);
+    receive_icmpv6(harness, router, all_nodes, 1, ICMPV6_LISTENER_QUERY, 0, body, 10);
+    harness_clear(harness);
+    harness_run(harness, S);
+    assert_int_equal(harness->frame_count, 0);
+    harness_destroy(harness);
+}
+
 static void test_detects_duplicate(void **state)
 {
     (void)state;
@@ -381,15 +423,11 @@ static void test_errors_reach_tcp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_configures_link_local),
-        cmocka_unit_test(test_detects_duplicate),
-        cmocka_unit_test(test_answers_solicitation),
-        cmocka_unit_test(test_answers_ping),
-        cmocka_unit_test(test_router_advertisement),
-        cmocka_unit_test(test_rejects_bad_adverts),
-        cmocka_unit_test(test_extension_headers),
-        cmocka_unit_test(test_drops_bad_headers),
-        cmocka_unit_test(test_fragments),
+        cmocka_unit_test(test_configures_link_local), cmocka_unit_test(test_reports_its_group),
+        cmocka_unit_test(test_detects_duplicate),     cmocka_unit_test(test_answers_solicitation),
+        cmocka_unit_test(test_answers_ping),          cmocka_unit_test(test_router_advertisement),
+        cmocka_unit_test(test_rejects_bad_adverts),   cmocka_unit_test(test_extension_headers),
+        cmocka_unit_test(test_drops_bad_headers),     cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_errors_reach_tcp),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
