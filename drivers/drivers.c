@@ -203,6 +203,7 @@ struct blockdev *drivers_block_device(size_t index)
 
 void drivers_shutdown(void)
 {
+    virtio_console_drain();
     for (size_t i = 0; i < machine.device_count; i++) {
         struct virtio_device *device = machine.devices[i];
         /* The last line of the log may have to go through a console. */

@@ -38,7 +38,7 @@ struct netdev *drivers_network_device(void);
 struct blockdev *drivers_block_device(size_t index);
 
 /*
- * Resets the devices, all but consoles, so that none writes to memory any more; before
- * power-off. Does not wait for them.
+ * Before power-off: waits until consoles have sent what was written, then resets all other
+ * devices, so that none writes to memory any more.
  */
 void drivers_shutdown(void);

@@ -39,6 +39,8 @@ _Static_assert(sizeof(struct control_message) == 8, "virtio 1.2 §5.3.6.2");
 /* A message and a port name; QEMU reports its full length even where it cuts it off. */
 #define CONTROL_BUFFER_BYTES 256u
 #define ANSWER_TIMEOUT_NS    1000000000ull
+/* How long a host may take nothing before output is given up when the machine ends. */
+#define DRAIN_TIMEOUT_NS 3000000000ull
 
 /* The port of each stream, NULL where there is none. */
 struct streams {
@@ -205,7 +207,13 @@ static bool poll(void *context, uint64_t *next_deadline_ns)
         progress = control_receive();
     }
     for (uint32_t i = 0; i < console.port_count; i++) {
-        progress |= virtio_console_port_has_news(&console.ports[i]);
+        struct virtio_console_port *port = &console.ports[i];
+        if (port->input_memory != NULL) {
+            progress |= virtio_console_port_has_news(port);
+        }
+        if (port->filling != NULL) {
+            virtio_console_port_output_poll(port);
+        }
     }
     return progress;
 }
@@ -222,7 +230,17 @@ static bool backend_write(void *context, enum console_stream stream, const void 
     if (port == NULL || console.device->broken) {
         return false;
     }
-    return virtio_console_port_write(port, data, size_bytes, stream != CONSOLE_LOG);
+    /* The log is written from anywhere, and its last words matter most. */
+    bool is_log = stream == CONSOLE_LOG;
+    return virtio_console_port_write(port, data, size_bytes, is_log) &&
+           (!is_log || virtio_console_port_drain(port, DRAIN_TIMEOUT_NS));
+}
+
+void virtio_console_drain(void)
+{
+    for (uint32_t i = 0; i < console.port_count; i++) {
+        (void)virtio_console_port_drain(&console.ports[i], DRAIN_TIMEOUT_NS);
+    }
 }
 
 static struct virtio_console_port *input_port(void)

@@ -11,6 +11,8 @@
 #define SPIN_NS  50000ull
 #define SLEEP_NS 100000000ull
 
+#define ALL_BUFFERS ((1u << VIRTIO_CONSOLE_BUFFERS) - 1u)
+
 enum err virtio_console_port_create(struct virtio_console_port *port, struct virtio_device *device,
                                     uint16_t input_queue, uint16_t output_queue)
 {
@@ -54,6 +56,7 @@ enum err virtio_console_port_open_input(struct virtio_console_port *port)
 enum err virtio_console_port_open_output(struct virtio_console_port *port)
 {
     port->output_memory = buffers_allocate();
+    port->output_free = ALL_BUFFERS;
     return port->output_memory != NULL ? ERR_OK : ERR_NOMEM;
 }
 
@@ -69,9 +72,10 @@ static void next_buffer(struct virtio_console_port *port)
             virtqueue_kick(&port->input);
             port->reading = NULL;
         }
-        if (!virtqueue_pop(&port->input, &completion)) {
-            (void)virtqueue_arm(&port->input);
-            return;
+        while (!virtqueue_pop(&port->input, &completion)) {
+            if (port->device->broken || !virtqueue_arm(&port->input)) {
+                return;
+            }
         }
         port->reading = completion.token;
         port->unread = completion.token;
@@ -117,65 +121,135 @@ bool virtio_console_port_has_news(struct virtio_console_port *port)
 {
     uint16_t index = __atomic_load_n(&port->input.used->index, __ATOMIC_RELAXED);
 
-    if (port->input_memory == NULL || index == port->reported_index) {
+    if (index == port->reported_index) {
         return false;
     }
     port->reported_index = index;
-    /* Later input interrupts again although this is not read yet. */
+    /* Later input is to interrupt although this is not read yet. */
     if (port->input.event_index) {
         __atomic_store_n(port->input.used_event, index, __ATOMIC_RELAXED);
     }
     return true;
 }
 
-/* Waits for one output buffer; they come back in any order, and all are alike. */
-static bool output_wait(struct virtio_console_port *port, bool may_sleep)
+/* Takes back what the device has sent. Returns whether there was anything. */
+static bool output_reap(struct virtio_console_port *port)
 {
     struct virtqueue_completion completion;
+    bool any = false;
 
+    while (virtqueue_pop(&port->output, &completion)) {
+        const uint8_t *buffer = completion.token;
+        size_t index = (size_t)(buffer - port->output_memory) / VIRTIO_CONSOLE_BUFFER_BYTES;
+        port->output_free |= 1u << index;
+        port->output_busy--;
+        any = true;
+    }
+    return any;
+}
+
+static bool output_submit(struct virtio_console_port *port)
+{
+    if (!virtqueue_submit_readable(&port->output, port->filling, (uint32_t)port->filling_bytes,
+                                   port->filling)) {
+        return false;
+    }
+    port->output_busy++;
+    port->filling = NULL;
+    port->filling_bytes = 0;
+    virtqueue_kick(&port->output);
+    return true;
+}
+
+/* Sends the buffer being filled if the device is idle; else asks to be told when it is. */
+void virtio_console_port_output_poll(struct virtio_console_port *port)
+{
+    do {
+        output_reap(port);
+        if (port->filling == NULL || port->device->broken) {
+            return;
+        }
+        if (port->output_busy == 0) {
+            (void)output_submit(port);
+            return;
+        }
+    } while (virtqueue_arm(&port->output));
+}
+
+/* Until the device has given something back; false when it is broken. */
+static bool output_wait(struct virtio_console_port *port, bool spin)
+{
     while (!virtqueue_wait(&port->output, SPIN_NS)) {
         if (virtio_needs_reset(port->device)) {
             return false;
         }
-        if (may_sleep && !virtqueue_arm(&port->output)) {
+        if (!spin && !virtqueue_arm(&port->output)) {
             wait_once(clock_monotonic_ns() + SLEEP_NS);
         }
     }
-    return virtqueue_pop(&port->output, &completion);
+    output_reap(port);
+    return !port->device->broken;
+}
+
+/* A buffer with room, in port->filling. */
+static bool output_room(struct virtio_console_port *port, bool spin)
+{
+    output_reap(port);
+    if (port->filling != NULL && port->filling_bytes == VIRTIO_CONSOLE_BUFFER_BYTES &&
+        !output_submit(port)) {
+        return false;
+    }
+    while (port->filling == NULL) {
+        if (port->output_free == 0) {
+            if (!output_wait(port, spin)) {
+                return false;
+            }
+            continue; /* a poller may have run and taken it */
+        }
+        uint32_t index = (uint32_t)__builtin_ctz(port->output_free);
+        port->output_free &= ~(1u << index);
+        port->filling = port->output_memory + (size_t)index * VIRTIO_CONSOLE_BUFFER_BYTES;
+        port->filling_bytes = 0;
+    }
+    return true;
 }
 
 bool virtio_console_port_write(struct virtio_console_port *port, const void *data,
-                               size_t size_bytes, bool may_sleep)
+                               size_t size_bytes, bool spin)
 {
     const uint8_t *from = data;
-    uint32_t in_flight = 0;
-    uint32_t next = 0;
-    uint32_t buffers =
-        port->output.size < VIRTIO_CONSOLE_BUFFERS ? port->output.size : VIRTIO_CONSOLE_BUFFERS;
 
-    while (size_bytes > 0 || in_flight > 0) {
-        /* A round: fill all buffers, then wait for all. */
-        while (size_bytes > 0 && in_flight < buffers) {
-            uint8_t *buffer = port->output_memory + (size_t)next * VIRTIO_CONSOLE_BUFFER_BYTES;
-            size_t part =
-                size_bytes < VIRTIO_CONSOLE_BUFFER_BYTES ? size_bytes : VIRTIO_CONSOLE_BUFFER_BYTES;
-            memcpy(buffer, from, part);
-            if (!virtqueue_submit_readable(&port->output, buffer, (uint32_t)part, buffer)) {
-                return false;
-            }
-            from += part;
-            size_bytes -= part;
-            next++;
-            in_flight++;
+    while (size_bytes > 0) {
+        if (port->device->broken || !output_room(port, spin)) {
+            return false;
         }
-        virtqueue_kick(&port->output);
-        for (; in_flight > 0; in_flight--) {
-            if (!output_wait(port, may_sleep)) {
-                return false;
-            }
+        size_t part = VIRTIO_CONSOLE_BUFFER_BYTES - port->filling_bytes;
+        if (part > size_bytes) {
+            part = size_bytes;
         }
-        next = 0;
+        memcpy(port->filling + port->filling_bytes, from, part);
+        port->filling_bytes += part;
+        from += part;
+        size_bytes -= part;
     }
-    virtqueue_disarm(&port->output);
+    virtio_console_port_output_poll(port);
+    return !port->device->broken;
+}
+
+bool virtio_console_port_drain(struct virtio_console_port *port, uint64_t timeout_ns)
+{
+    uint64_t progress_ns = clock_monotonic_ns();
+
+    while (port->filling != NULL || port->output_busy != 0) {
+        if (output_reap(port)) {
+            progress_ns = clock_monotonic_ns();
+        }
+        if (port->filling != NULL && port->output_busy == 0 && !output_submit(port)) {
+            return false;
+        }
+        if (port->device->broken || clock_monotonic_ns() - progress_ns > timeout_ns) {
+            return false;
+        }
+    }
     return true;
 }

@@ -1,6 +1,9 @@
 /*
  * One port of a virtio console: a stream in each direction (virtio 1.2 §5.3.6). Private to
  * the driver. Normal kernel context; allocates only when it is opened.
+ *
+ * Output is gathered: a write goes out at once when the device is idle; while it is busy,
+ * small writes share a buffer that follows as soon as the device has taken the last one.
  */
 #pragma once
 
@@ -19,6 +22,10 @@ struct virtio_console_port {
     struct virtqueue output;
     uint8_t *input_memory; /* VIRTIO_CONSOLE_BUFFERS buffers, or NULL: no input wanted */
     uint8_t *output_memory;
+    uint32_t output_free; /* bit i: buffer i is neither with the device nor being filled */
+    uint32_t output_busy; /* buffers with the device */
+    uint8_t *filling;     /* the buffer being filled, or NULL */
+    size_t filling_bytes;
     uint8_t *unread; /* what is left of the buffer being read */
     size_t unread_bytes;
     uint8_t *reading;        /* that buffer, or NULL */
@@ -42,8 +49,15 @@ bool virtio_console_port_readable(const struct virtio_console_port *port);
 bool virtio_console_port_has_news(struct virtio_console_port *port);
 
 /*
- * Returns when the device has taken everything; false when it is broken. may_sleep: run
- * the pollers meanwhile, so not from a poller itself.
+ * Takes all bytes, waiting for room; false when the device is broken. While it waits it
+ * runs the pollers, so not from a poller itself unless `spin`, which waits in place.
  */
 bool virtio_console_port_write(struct virtio_console_port *port, const void *data,
-                               size_t size_bytes, bool may_sleep);
+                               size_t size_bytes, bool spin);
+/* Sends what gathered while the device was busy. From a poller. */
+void virtio_console_port_output_poll(struct virtio_console_port *port);
+/*
+ * Waits in place until the device has taken everything. Gives up, with false, when
+ * nothing moves for timeout_ns.
+ */
+bool virtio_console_port_drain(struct virtio_console_port *port, uint64_t timeout_ns);

@@ -32,7 +32,7 @@ static struct wait_poller *poller;
 static const char *port_names[4]; /* of ports 1 to 3 */
 static bool host_open;
 static unsigned opened_ports;
-static uint8_t taken[3][300000];
+static uint8_t taken[3][400000];
 static size_t taken_bytes[3];
 static bool stalls;
 
@@ -211,10 +211,36 @@ static void check_output(void)
     assert_int_equal(taken_bytes[1], 3 + sizeof(big));
     assert_memory_equal(taken[1] + 3, big, sizeof(big));
     assert_true(backend->write(NULL, CONSOLE_STDOUT, big, 0));
-    /* A host that takes its time is waited for. */
+    /* While the device is busy, small writes gather and follow in one piece. */
+    unsigned kicks = fake.queues[7].kicks;
     stalls = true;
-    assert_true(backend->write(NULL, CONSOLE_STDOUT, "late", 4));
-    assert_int_equal(taken_bytes[1], 7 + sizeof(big));
+    for (unsigned i = 0; i < 1000; i++) {
+        assert_true(backend->write(NULL, CONSOLE_STDOUT, "12345", 5));
+    }
+    assert_int_equal(taken_bytes[1], 3 + sizeof(big));
+    stalls = false;
+    uint16_t before = fake.queues[7].returned;
+    serve_output(7);
+    assert_int_equal(taken_bytes[1], 3 + sizeof(big) + 4096 + 5);
+    assert_true(fake_wants_interrupt(&fake, &fake.queues[7], before));
+    poll_once();
+    assert_int_equal(taken_bytes[1], 5003 + sizeof(big));
+    assert_in_range(fake.queues[7].kicks - kicks, 2, 3);
+    /* When all buffers are full, a write waits; wait_once ends the stall. */
+    stalls = true;
+    assert_true(backend->write(NULL, CONSOLE_STDOUT, big, 40000));
+    assert_false(stalls);
+    virtio_console_drain();
+    assert_int_equal(taken_bytes[1], 45003 + sizeof(big));
+    assert_memory_equal(taken[1] + 5003 + sizeof(big), big, 40000);
+    /* A host that takes nothing delays the end, but not for ever. */
+    stalls = true;
+    assert_true(backend->write(NULL, CONSOLE_STDOUT, "never", 5));
+    uint64_t start_ns = fake_machine.now_ns;
+    virtio_console_drain();
+    assert_in_range(fake_machine.now_ns - start_ns, 2900000000ull, 3100000000ull);
+    stalls = false;
+    serve_output(7);
 }
 
 static void check_nonsense(void)
