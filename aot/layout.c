@@ -63,7 +63,9 @@ char *layout_value_text(const struct module *module, value_type type)
                                 .group_count = 1};
     struct defined_type *types = layout_alloc((module->type_count + 1) * sizeof(*types));
 
-    memcpy(types, module->types, module->type_count * sizeof(*types));
+    if (module->type_count != 0) {
+        memcpy(types, module->types, module->type_count * sizeof(*types));
+    }
     lone.group_start = module->type_count;
     lone.canonical = module->type_count;
     types[module->type_count] = lone;
