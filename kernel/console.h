@@ -4,8 +4,10 @@
  * Three outputs and one input. On QEMU with the devices that scripts/wafer adds,
  * each is a channel of its own (log: COM1; stdout: debug console at 0xe9; stderr:
  * debug console at 0xea; stdin: virtio-console port, or COM1 input); elsewhere all
- * share COM1. Output is byte-exact, in order, and blocks until the device took it.
- * Normal kernel context only.
+ * share COM1. virtio-console ports named wafer.stdout and wafer.stderr carry these streams
+ * instead where they exist, and many times faster. Output is byte-exact and in order; a
+ * write waits for room, and the host has everything before the machine ends. Normal kernel
+ * context only.
  */
 #pragma once
 
