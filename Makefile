@@ -221,3 +221,6 @@ bench: setup-bench waferc kernel examples
 .PHONY: bench-http
 bench-http: setup-bench waferc kernel examples
 	$(Q)bench/http.py --out $(O)
+.PHONY: bench-aot
+bench-aot: setup-bench waferc
+	$(Q)bench/aot/run.py --out $(O)
