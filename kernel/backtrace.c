@@ -62,7 +62,7 @@ static void print_frame(struct printer *printer, uint64_t address)
 /* The return address of the frame at *rbp, which becomes its caller's; 0 at the end. */
 static uint64_t next_address(uint64_t *rbp)
 {
-    if (!is_stack_address(*rbp) || !is_stack_address(*rbp + 8)) {
+    if (*rbp == 0 || !is_stack_address(*rbp) || !is_stack_address(*rbp + 8)) {
         return 0;
     }
     const uint64_t *frame = (const uint64_t *)(uintptr_t)*rbp;

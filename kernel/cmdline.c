@@ -89,12 +89,11 @@ enum err cmdline_parse(const char *text, size_t size_bytes, struct cmdline *out)
         __builtin_add_overflow(table_bytes, size_bytes + 1, &total)) {
         return ERR_NOMEM;
     }
-    char *block = heap_allocate(total);
-    if (block == NULL) {
+    words = heap_allocate(total);
+    if (words == NULL) {
         return ERR_NOMEM;
     }
-    words = (const char **)(void *)block;
-    struct splitter in = {text, text + size_bytes, block + table_bytes};
+    struct splitter in = {text, text + size_bytes, (char *)(words + word_max)};
     size_t count = 0;
     size_t divider = SIZE_MAX;
     for (;;) {
@@ -107,7 +106,7 @@ enum err cmdline_parse(const char *text, size_t size_bytes, struct cmdline *out)
         const char *word = in.out;
         bool quoted;
         if (!read_word(&in, &quoted)) {
-            heap_free(block);
+            heap_free(words);
             return ERR_INVAL;
         }
         if (divider == SIZE_MAX && !quoted && strcmp(word, "--") == 0) {

@@ -168,7 +168,7 @@ uint64_t wasm_runtime_table_grow(struct wasm_table *table, uint64_t delta)
         if (grown == NULL) {
             return UINT64_MAX;
         }
-        if (!is_ours && old != 0) {
+        if (!is_ours && old != 0 && table->base != NULL) {
             memcpy(grown, table->base, old * table->element_bytes);
         }
         table->base = grown;

@@ -61,8 +61,9 @@ static void put_number(struct output *out, const struct spec *spec, uint64_t val
     while ((size_t)(end - at) < wanted) {
         *--at = '0';
     }
-    at -= prefix_length;
-    memcpy(at, prefix, prefix_length);
+    for (size_t i = prefix_length; i-- > 0;) {
+        *--at = prefix[i];
+    }
     put_field(out, spec, at, (size_t)(end - at));
 }
 

@@ -119,11 +119,12 @@ struct smap_site {
     int32_t distance;
     uint32_t opcode_last;
 };
+/* linker/kernel.ld */
+extern const struct smap_site smap_sites_start[], smap_sites_end[];
 
 static void patch_smap_sites(void)
 {
-    const struct smap_site *site = (const struct smap_site *)(const void *)smap_sites_start;
-    for (; (const char *)site < smap_sites_end; site++) {
+    for (const struct smap_site *site = smap_sites_start; site < smap_sites_end; site++) {
         uint8_t *code =
             (uint8_t *)((uintptr_t)&site->distance + (uintptr_t)(intptr_t)site->distance);
         code[0] = 0x0f;

@@ -9,7 +9,6 @@
 extern const char image_start[], image_text_start[], image_text_end[];
 extern const char image_rodata_start[], image_rodata_end[];
 extern const char image_data_start[], image_data_end[], image_end[];
-extern const char smap_sites_start[], smap_sites_end[];
 
 /* Each stack grows down from its top to the unmapped page at its guard. */
 extern const char stack_kernel_guard[], stack_kernel_top[];

@@ -27,8 +27,7 @@ struct kvm_system_time {
     uint32_t version, padding;
     uint64_t tsc_timestamp, system_time;
     uint32_t tsc_to_system_mul;
-    int8_t tsc_shift;
-    uint8_t flags, padding2[2];
+    uint8_t tsc_shift, flags, padding2[2];
 };
 struct kvm_wall_clock {
     volatile uint32_t version;
@@ -45,6 +44,13 @@ static uint64_t image_physical(const volatile void *pointer)
     return (uint64_t)(uintptr_t)pointer - KERNEL_IMAGE_BASE;
 }
 
+/* The shift is a signed byte; positive to the left. */
+static int kvm_shift(void)
+{
+    int raw = kvm_time.tsc_shift;
+    return raw < 128 ? raw : raw - 256;
+}
+
 static bool has_kvm_clock(void)
 {
     return strcmp(cpu_info.hypervisor, "KVMKVMKVM") == 0 &&
@@ -58,7 +64,7 @@ static uint64_t hz_from_kvm(void)
     }
     x86_write_msr(KVM_MSR_SYSTEM_TIME, image_physical(&kvm_time) | KVM_SYSTEM_TIME_ON_BIT);
     uint32_t multiplier = kvm_time.tsc_to_system_mul;
-    int shift = kvm_time.tsc_shift;
+    int shift = kvm_shift();
     x86_write_msr(KVM_MSR_SYSTEM_TIME, 0);
     if (multiplier == 0 || shift < -31 || shift > 31) {
         return 0;
@@ -288,7 +294,7 @@ static bool wall_from_kvm(uint64_t *out)
     x86_write_msr(KVM_MSR_WALL_CLOCK, image_physical(&kvm_wall));
     x86_write_msr(KVM_MSR_SYSTEM_TIME, image_physical(&kvm_time) | KVM_SYSTEM_TIME_ON_BIT);
     uint64_t ticks = x86_rdtsc() - kvm_time.tsc_timestamp;
-    int shift = kvm_time.tsc_shift;
+    int shift = kvm_shift();
     ticks = shift >= 0 ? ticks << (shift & 31) : ticks >> (-shift & 31);
     uint64_t system = kvm_time.system_time +
                       (uint64_t)((unsigned __int128)ticks * kvm_time.tsc_to_system_mul >> 32);
