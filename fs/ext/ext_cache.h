@@ -25,7 +25,10 @@ struct ext_block {
     struct ext_block *hash_next;
     struct ext_block *newer; /* towards the most recently used */
     struct ext_block *older;
-    uint8_t *bytes;
+    union {
+        uint8_t *bytes;
+        uint32_t *words; /* of an indirect block */
+    };
     uint32_t number;
     uint32_t pin_count;
     enum ext_dirty dirty;

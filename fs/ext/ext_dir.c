@@ -18,7 +18,8 @@ static uint32_t entry_bytes(size_t name_bytes)
 struct ext_entry *ext_entry_at(const struct ext_volume *volume, uint8_t *block, uint32_t offset)
 {
     uint32_t rest = volume->block_bytes - offset;
-    struct ext_entry *entry = (struct ext_entry *)(void *)(block + offset);
+    void *at = block + offset;
+    struct ext_entry *entry = at;
     if (rest < sizeof(*entry) || entry->record_bytes % ENTRY_ALIGNMENT != 0 ||
         entry->record_bytes > rest || entry->record_bytes < sizeof(*entry) ||
         (entry->inode != 0 && entry->record_bytes < entry_bytes(entry->name_bytes)) ||
@@ -93,7 +94,8 @@ static bool block_insert(struct ext_volume *volume, struct ext_block *block, str
             uint32_t room = entry->record_bytes - used;
             entry->record_bytes = (uint16_t)used;
             offset += used;
-            entry = (struct ext_entry *)(void *)(block->bytes + offset);
+            void *at = block->bytes + offset;
+            entry = at;
             entry->record_bytes = (uint16_t)room;
         }
         entry_fill(volume, entry, name, node);

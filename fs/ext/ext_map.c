@@ -68,7 +68,7 @@ enum err ext_map_find(struct ext_node *node, uint32_t index, uint32_t *block)
         if (err != ERR_OK) {
             return err;
         }
-        number = ((const uint32_t *)(const void *)table->bytes)[way.slots[level]];
+        number = table->words[way.slots[level]];
         ext_cache_put(table);
     }
     if (number != 0 && !ext_block_is_valid(volume, number)) {
@@ -146,7 +146,7 @@ enum err ext_map_make(struct ext_node *node, uint32_t index, bool is_metadata, u
         if (err == ERR_OK) {
             ext_cache_put(table);
             table = next;
-            slot = &((uint32_t *)(void *)table->bytes)[way.slots[level + 1]];
+            slot = &table->words[way.slots[level + 1]];
         }
     }
     if (err == ERR_OK && !ext_block_is_valid(volume, *slot)) {
@@ -197,7 +197,7 @@ static enum err tree_cut(struct ext_node *node, uint32_t *root, unsigned levels,
     }
     for (;;) {
         struct cut_frame *frame = &stack[depth];
-        uint32_t *table = (uint32_t *)(void *)frame->table->bytes;
+        uint32_t *table = frame->table->words;
         uint64_t span = 1; /* file blocks that one slot of this table maps */
         for (unsigned level = levels - depth; level > 1; level--) {
             span *= pointers;
@@ -235,8 +235,7 @@ static enum err tree_cut(struct ext_node *node, uint32_t *root, unsigned levels,
         }
         depth--;
         if (gone) {
-            uint32_t *above = (uint32_t *)(void *)stack[depth].table->bytes;
-            above[stack[depth].slot - 1] = 0;
+            stack[depth].table->words[stack[depth].slot - 1] = 0;
             stack[depth].changed = true;
         }
     }

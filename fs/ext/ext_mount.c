@@ -90,7 +90,8 @@ static enum err super_pin(struct ext_volume *volume)
     enum err err = ext_cache_get(&volume->cache, number, EXT_GET_READ, &volume->super_block);
     if (err == ERR_OK) {
         uint32_t offset = EXT_SUPER_OFFSET % volume->block_bytes;
-        volume->super = (struct ext_super *)(void *)(volume->super_block->bytes + offset);
+        void *super = volume->super_block->bytes + offset;
+        volume->super = super;
     }
     return err;
 }

@@ -47,7 +47,7 @@ static bool names_make_room(struct ext_node *directory)
         return true;
     }
     uint32_t live_count = 0;
-    for (uint32_t i = 0; i < names->capacity; i++) {
+    for (uint32_t i = 0; names->slots != NULL && i < names->capacity; i++) {
         live_count += slot_is_live(&names->slots[i]);
     }
     struct ext_names grown = {.capacity = SLOTS_MIN};
@@ -61,7 +61,7 @@ static bool names_make_room(struct ext_node *directory)
         ext_names_destroy(directory);
         return false;
     }
-    for (uint32_t i = 0; i < names->capacity; i++) {
+    for (uint32_t i = 0; names->slots != NULL && i < names->capacity; i++) {
         if (slot_is_live(&names->slots[i])) {
             slot_enter(&grown, names->slots[i].hash, names->slots[i].place);
         }

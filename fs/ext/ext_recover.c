@@ -263,10 +263,12 @@ enum err ext_journal_replay(struct ext_volume *volume)
 {
     struct ext_cache *cache = &volume->cache;
     enum err err = ext_disk_read(cache, volume->journal.map[0], 1, cache->staging);
-    uint32_t start = ext_be32(((const struct ext_journal_super *)(void *)cache->staging)->start);
     if (err != ERR_OK) {
         return err;
     }
+    const void *staging = cache->staging;
+    const struct ext_journal_super *super = staging;
+    uint32_t start = ext_be32(super->start);
     if (start < volume->journal.first || start >= volume->journal.blocks_count) {
         return ERR_INVAL;
     }

@@ -6,13 +6,12 @@
 /* A change reaches the disk after this time even if nobody asks, as on Linux. */
 #define COMMIT_AGE_NS 5000000000ull
 
-enum err ext_fail(struct ext_volume *volume, const char *reason)
+void ext_volume_stop(struct ext_volume *volume, const char *reason)
 {
     if (!volume->failed) {
         volume->failed = true;
         log_error("ext", "the volume stops here, as it was at its last commit: %s", reason);
     }
-    return ERR_IO;
 }
 
 bool ext_block_is_valid(const struct ext_volume *volume, uint32_t number)

@@ -83,8 +83,14 @@ enum err ext_commit(struct ext_volume *volume) WARN_UNUSED;
  * has released what this transaction freed.
  */
 bool ext_commit_for_space(struct ext_volume *volume);
-/* The volume cannot go on. Logs the reason once; returns ERR_IO for the caller to return. */
-enum err ext_fail(struct ext_volume *volume, const char *reason);
+/* The volume cannot go on. Logs the reason once. */
+void ext_volume_stop(struct ext_volume *volume, const char *reason);
+/* The same, with the error for the caller to return. */
+static inline enum err ext_fail(struct ext_volume *volume, const char *reason)
+{
+    ext_volume_stop(volume, reason);
+    return ERR_IO;
+}
 
 /* Pins a metadata block, checking its number first. */
 enum err ext_metadata_get(struct ext_volume *volume, uint32_t number, enum ext_get how,

@@ -23,10 +23,11 @@ UNIT_TESTS += test_mktar
 test_mktar_SRCS := tests/unit/test_mktar.c tests/unit/vfs_helpers.c $(FS_TEST_TREE)
 
 FS_TEST_EXT := $(sort $(wildcard fs/ext/*.c)) fs/siphash.c fs/path.c fs/vfs.c fs/vfs_names.c \
-    tests/unit/fake_fs_kernel.c tests/unit/fake_disk.c tests/unit/vfs_helpers.c
+    tests/unit/fake_fs_kernel.c tests/unit/fake_disk.c
 
 UNIT_TESTS += test_ext
-test_ext_SRCS := tests/unit/test_ext.c tests/fuzz/fs_steps.c tests/fuzz/fs_model.c $(FS_TEST_EXT)
+test_ext_SRCS := tests/unit/test_ext.c tests/fuzz/fs_steps.c tests/fuzz/fs_model.c tests/unit/vfs_helpers.c \
+    $(FS_TEST_EXT)
 
 UNIT_TESTS += test_ext_crash
-test_ext_crash_SRCS := tests/unit/test_ext_crash.c $(FS_TEST_EXT)
+test_ext_crash_SRCS := tests/unit/test_ext_crash.c tests/unit/vfs_helpers.c $(FS_TEST_EXT)
