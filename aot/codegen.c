@@ -54,9 +54,27 @@ static void plan_globals(struct codegen *gen)
     }
 }
 
-/* Elements of a constant table take room in the object; beyond this, the table is made
- * when the module starts. */
-#define CONSTANT_TABLE_MAX (1u << 22)
+/* The elements of a constant table stand in the object: they must not be many more than
+ * those that the module's own bytes describe. Other tables are made at start. */
+#define TABLE_FREE_ELEMENTS     4096u
+#define TABLE_ELEMENTS_PER_ITEM 4u
+
+/* Per table, how large a constant one may be; the caller frees it. */
+static uint64_t *constant_table_limits(const struct module *module)
+{
+    uint64_t *limits = codegen_alloc(module->table_count, sizeof(*limits));
+
+    for (uint32_t i = 0; i < module->table_count; i++) {
+        limits[i] = TABLE_FREE_ELEMENTS;
+    }
+    for (uint32_t i = 0; i < module->element_count; i++) {
+        const struct element_segment *segment = &module->elements[i];
+        if (segment->mode == SEGMENT_ACTIVE) {
+            limits[segment->table] += (uint64_t)TABLE_ELEMENTS_PER_ITEM * segment->item_count;
+        }
+    }
+    return limits;
+}
 
 static bool segment_fits(const struct codegen *gen, const struct element_segment *segment,
                          uint64_t size)
@@ -82,6 +100,7 @@ static bool segment_fits(const struct codegen *gen, const struct element_segment
 static void plan_tables(struct codegen *gen)
 {
     const struct module *module = gen->module;
+    uint64_t *limits = constant_table_limits(module);
 
     gen->table_forms = codegen_alloc(module->table_count, sizeof(*gen->table_forms));
     for (uint32_t i = 0; i < module->table_count; i++) {
@@ -90,9 +109,10 @@ static void plan_tables(struct codegen *gen)
         bool constant = table->import == NULL && !visible && !table->is_mutated &&
                         !table->has_init && !table->limits.is_64 &&
                         heap_top(module, type_heap(table->element)) == HEAP_FUNC &&
-                        table->limits.minimum <= CONSTANT_TABLE_MAX;
+                        table->limits.minimum <= limits[i];
         gen->table_forms[i] = constant ? TABLE_CONSTANT : TABLE_DYNAMIC;
     }
+    free(limits);
     for (uint32_t i = 0; i < module->element_count; i++) {
         const struct element_segment *segment = &module->elements[i];
         if (segment->mode == SEGMENT_ACTIVE &&

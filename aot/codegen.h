@@ -126,6 +126,8 @@ struct control {
     value_type lone_result;
     LLVMBasicBlockRef label; /* where a branch goes: the head of a loop, else the end */
     LLVMBasicBlockRef else_block;
+    LLVMBasicBlockRef table_block; /* feeds the label from the br_table of table_number */
+    uint32_t table_number;
     uint32_t phi_base;         /* of the label, in fn->phis */
     uint32_t param_base;       /* of an if: its parameters, kept for else, in fn->phis */
     bool is_reached;           /* some branch or fall-through arrives at the end */
@@ -163,6 +165,7 @@ struct fn {
     struct instruction in;
     bool is_unreachable;
     uint32_t skipped_depth;
+    uint32_t table_count;           /* br_tables so far */
     LLVMMetadataRef outer_location; /* of the builder, when this function was begun */
     bool has_lines;                 /* rows cover this function */
     LLVMMetadataRef subprogram;

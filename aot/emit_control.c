@@ -178,47 +178,57 @@ static LLVMValueRef pop_condition(struct fn *fn)
     return LLVMBuildICmp(fn->builder, LLVMIntNE, value, unit_i32(fn->unit, 0), "");
 }
 
-/* Every edge of a switch counts for the phis of its target. Returns from the function
- * leave through one block of their own. */
+/*
+ * Where an entry of a br_table goes. A label that takes values, or that leaves handlers,
+ * gets one block of its own a table: phis would else need an entry for every edge. Labels
+ * without either are reached directly, and the function's end through `leave`.
+ */
+static LLVMBasicBlockRef table_target(struct fn *fn, uint32_t depth, LLVMBasicBlockRef *leave)
+{
+    struct control *control = control_at(fn, depth);
+
+    if (control->kind == CONTROL_FUNCTION) {
+        if (*leave == NULL) {
+            *leave = fn_block(fn);
+        }
+        return *leave;
+    }
+    if (label_arity(control) == 0 && !emit_handler_exits_needed(fn, depth)) {
+        control->is_reached = true;
+        return control->label;
+    }
+    if (control->table_number != fn->table_count) {
+        LLVMBasicBlockRef here = LLVMGetInsertBlock(fn->builder);
+        control->table_number = fn->table_count;
+        control->table_block = fn_block(fn);
+        LLVMPositionBuilderAtEnd(fn->builder, control->table_block);
+        emit_handler_exits(fn, exit_depth(fn, depth));
+        control_feed(fn, control);
+        LLVMBuildBr(fn->builder, control->label);
+        LLVMPositionBuilderAtEnd(fn->builder, here);
+    }
+    return control->table_block;
+}
+
 static void emit_br_table(struct fn *fn)
 {
     LLVMValueRef selector = fn_pop(fn);
     const uint8_t *list = fn->in.list;
-    uint32_t fallback = fn->in.index;
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(fn->builder);
     LLVMBasicBlockRef leave = NULL;
-    struct control *control = control_at(fn, fallback);
 
-    if (control->kind == CONTROL_FUNCTION) {
-        leave = fn_block(fn);
-    } else {
-        control_feed(fn, control);
-    }
-    LLVMValueRef chosen = LLVMBuildSwitch(
-        fn->builder, selector, leave != NULL ? leave : control->label, fn->in.list_count);
+    fn->table_count++;
+    make_canonical(fn, label_arity(control_at(fn, fn->in.index)));
+    LLVMBasicBlockRef fallback = table_target(fn, fn->in.index, &leave);
+    LLVMValueRef chosen = LLVMBuildSwitch(fn->builder, selector, fallback, fn->in.list_count);
     for (uint32_t i = 0; i < fn->in.list_count; i++) {
         uint32_t depth = list_next_label(&list);
-        control = control_at(fn, depth);
-        if (depth == fallback) {
-            continue;
+        if (depth != fn->in.index) {
+            LLVMAddCase(chosen, unit_i32(fn->unit, i), table_target(fn, depth, &leave));
         }
-        LLVMBasicBlockRef target = control->label;
-        if (control->kind == CONTROL_FUNCTION) {
-            leave = leave != NULL ? leave : fn_block(fn);
-            target = leave;
-        } else {
-            /* Values were made canonical by a first feeding or need no instruction: the
-             * switch already ends the block. */
-            LLVMMetadataRef location = LLVMGetCurrentDebugLocation2(fn->builder);
-            LLVMPositionBuilderBefore(fn->builder, chosen);
-            control_feed(fn, control);
-            LLVMPositionBuilderAtEnd(fn->builder, here);
-            LLVMSetCurrentDebugLocation2(fn->builder, location);
-        }
-        LLVMAddCase(chosen, unit_i32(fn->unit, i), target);
     }
     if (leave != NULL) {
         fn_position(fn, leave);
+        emit_handler_exits(fn, fn->control_count);
         emit_return(fn);
     }
 }

@@ -2,6 +2,7 @@
 
 #include <llvm-c/Core.h>
 #include <llvm-c/Error.h>
+#include <llvm-c/ErrorHandling.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 #include <stdio.h>
@@ -14,8 +15,14 @@ static _Noreturn void target_fail(const char *what, const char *why)
     exit(1);
 }
 
+static void llvm_failed(const char *reason)
+{
+    target_fail("LLVM gave up", reason);
+}
+
 void target_initialize(void)
 {
+    LLVMInstallFatalErrorHandler(llvm_failed);
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();

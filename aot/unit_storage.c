@@ -320,8 +320,12 @@ LLVMValueRef unit_element_size(struct unit *unit, uint32_t segment)
     const struct element_segment *element = &unit->module->elements[segment];
 
     if (unit->element_sizes[segment] == NULL) {
-        /* Instantiation zeroes the size of an active segment once it is copied. */
-        uint64_t size = element->mode == SEGMENT_DECLARATIVE ? 0 : element->item_count;
+        /* Instantiation zeroes the size of an active segment once it is copied; into a
+         * constant table it is copied from the start. */
+        bool is_gone = element->mode == SEGMENT_DECLARATIVE ||
+                       (element->mode == SEGMENT_ACTIVE &&
+                        unit->gen->table_forms[element->table] == TABLE_CONSTANT);
+        uint64_t size = is_gone ? 0 : element->item_count;
         unit->element_sizes[segment] = segment_size(unit, "element", segment, size);
     }
     return unit->element_sizes[segment];
