@@ -75,7 +75,8 @@ $(ISO): $(IMAGE)
 	@rm -rf $(ISO).parts && mkdir -p $(ISO).parts/boot/grub
 	@$(OBJCOPY) --strip-debug $(IMAGE) $(ISO).parts/boot/image.elf
 	@printf '%s\n' "$$GRUB_CONFIG" > $(ISO).parts/boot/grub/grub.cfg
-	@grub-mkrescue -d /usr/lib/grub/i386-pc -o $@ $(ISO).parts > $(ISO).log 2>&1 || { cat $(ISO).log >&2; exit 1; }
+	@grub-mkrescue -d /usr/lib/grub/i386-pc --fonts= --locales= --themes= \
+	    --install-modules="multiboot2 normal iso9660 biosdisk" -o $@ $(ISO).parts > $(ISO).log 2>&1 || { cat $(ISO).log >&2; exit 1; }
 	@rm -rf $(ISO).parts $(ISO).log
 
 OBJCOPY ?= objcopy

@@ -127,8 +127,15 @@ bool guest_pages_populate(uint64_t address, uint64_t error_code)
 
 bool guest_pages_in_window(uint64_t address)
 {
-    const struct guest_region *region = region_of(address);
-    return region != NULL && (region->flags & PAGE_USER_BIT) != 0;
+    /* An access that begins in the window may end, and fault, just behind it. */
+    for (size_t i = 0; i < guest.count; i++) {
+        const struct guest_region *region = guest.regions[i];
+        if ((region->flags & PAGE_USER_BIT) != 0 &&
+            address - region->start < region->window_bytes + PAGE_BYTES) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void guest_pages_describe(uint64_t address)

@@ -121,6 +121,8 @@ static void start_timer(void)
     apic.deadline = cpu_has(CPU_HAS_TSC_DEADLINE_BIT);
     if (apic.deadline) {
         apic_write(REG_LVT_TIMER, LVT_TSC_DEADLINE | APIC_TIMER_VECTOR);
+        /* SDM 3A §11.5.4.1: the mode must be set before the first deadline is written. */
+        x86_memory_fence();
         return;
     }
     apic_write(REG_TIMER_DIVIDE, TIMER_DIVIDE_BY_16);

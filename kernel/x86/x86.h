@@ -128,6 +128,10 @@ static inline void x86_halt(void)
 {
     __asm__ volatile("hlt" : : : "memory");
 }
+static inline void x86_memory_fence(void)
+{
+    __asm__ volatile("mfence" : : : "memory");
+}
 static inline void x86_pause(void)
 {
     __asm__ volatile("pause" : : : "memory");
