@@ -84,11 +84,15 @@ static void ecn_input(struct tcp_socket *sock, const struct tcp_segment *segment
 /* The send buffer holds two windows, so that the next is ready when this one is acknowledged. */
 static void grow_send_buffer(struct tcp_socket *sock)
 {
-    uint32_t maximum = tcp_buffer_maximum(tcp_stack(sock));
-    uint32_t wanted = sock->cwnd > maximum / 2 ? maximum : 2 * sock->cwnd;
+    uint32_t maximum;
+    uint32_t wanted;
 
-    if (sock->send_auto && wanted > sock->send_limit_bytes &&
-        net_pressure(tcp_stack(sock)) == NET_PRESSURE_RELAXED) {
+    if (sock->cwnd <= sock->send_limit_bytes / 2 || !sock->send_auto) {
+        return;
+    }
+    maximum = tcp_buffer_maximum(tcp_stack(sock));
+    wanted = sock->cwnd > maximum / 2 ? maximum : 2 * sock->cwnd;
+    if (wanted > sock->send_limit_bytes && net_pressure(tcp_stack(sock)) == NET_PRESSURE_RELAXED) {
         sock->send_limit_bytes = wanted;
     }
 }
@@ -117,8 +121,8 @@ bool tcp_acknowledge(struct tcp_socket *sock, const struct tcp_segment *segment)
         result.duplicate = segment->length == 0 && !window_changed &&
                            (segment->flags & TCP_FIN_BIT) == 0 && sock->send_una != sock->send_next;
         if (sock->send_una == sock->send_next && sock->send_timer == TCP_SEND_PERSIST) {
-            /* The answer to a probe: the peer lives. */
-            sock->retries = 0;
+            /* The answer to a probe: the peer lives. Nobody waits for an orphan for ever. */
+            sock->retries = sock->base.orphaned ? sock->retries : 0;
             sock->unanswered_ns = 0;
             if (!window_changed) {
                 return true;

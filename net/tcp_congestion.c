@@ -1,5 +1,7 @@
 #include "net/tcp.h"
 
+/* Bounds the scoreboard that a peer with a tiny MSS can make us walk for each of its SACKs. */
+#define WINDOW_SEGMENTS_MAX 8192u
 /* RFC 9438 §4.6: the window keeps 0.7 of its size. */
 #define BETA_NUMERATOR   7u
 #define BETA_DENOMINATOR 10u
@@ -129,6 +131,9 @@ void tcp_congestion_acked(struct tcp_socket *sock, uint32_t acked_bytes)
     }
     if (sock->cwnd > 2 * TCP_BUFFER_MAXIMUM) {
         sock->cwnd = 2 * TCP_BUFFER_MAXIMUM; /* more than can ever be in flight */
+    }
+    if (sock->cwnd / WINDOW_SEGMENTS_MAX >= mss) {
+        sock->cwnd = mss * WINDOW_SEGMENTS_MAX;
     }
 }
 

@@ -318,6 +318,9 @@ enum err tcp_connect(struct tcp_socket *sock, const struct net_endpoint *remote)
     sock->send_una = sock->initial_send;
     sock->send_next = sock->initial_send + 1;
     sock->send_end = sock->send_next;
+    sock->retries = 0;
+    sock->backoff = 0;
+    sock->rto_us = TCP_RTO_INITIAL_US;
     sock->status = TCP_SYN_SENT;
     sock->sent_ns = stack->now_ns;
     sock->unanswered_ns = stack->now_ns;

@@ -161,7 +161,7 @@ static bool send_data(struct tcp_socket *sock, uint32_t start, uint32_t *length,
             }
         }
     }
-    if (start + *length == sock->send_end) {
+    if (*length > 0 && start + *length == sock->send_end) {
         flags |= TCP_PSH_BIT;
     }
     if (fin) {
@@ -276,14 +276,17 @@ static uint32_t new_data_length(struct tcp_socket *sock, bool *fin)
     uint32_t window_left = sock->send_una + sock->send_window - sock->send_next;
     uint32_t flight = tcp_in_flight(sock);
     uint32_t room = sock->cwnd > flight ? sock->cwnd - flight : 0;
-    uint32_t length = packet_bytes_maximum(sock);
+    uint32_t length = queued;
     bool tail_allowed;
 
     *fin = false;
     if ((int32_t)window_left <= 0) {
         return 0;
     }
-    length = queued < length ? queued : length;
+    if (length > payload) {
+        uint32_t most = packet_bytes_maximum(sock);
+        length = length < most ? length : most;
+    }
     length = window_left < length ? window_left : length;
     if (length > room) {
         sock->cwnd_limited = true;

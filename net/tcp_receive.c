@@ -363,6 +363,9 @@ void tcp_receive_data(struct tcp_socket *sock, struct tcp_segment *segment)
     }
     if (had_holes) {
         fill_from_ranges(sock);
+        if (sock->receive_shut) {
+            tcp_receive_clear(sock);
+        }
         sock->ack_now = true; /* RFC 5681 §4.2: a hole was filled */
     }
     /* Every second full segment is acknowledged at once (RFC 9293 §3.8.6.3). */
@@ -384,28 +387,29 @@ void tcp_receive_clear(struct tcp_socket *sock)
 }
 
 /*
- * The application keeps up and a good part of the buffer passed within about two round trips:
- * a larger one lets the peer send more.
+ * The application keeps up, and half the buffer passed within about two round trips: a
+ * larger one lets the peer send more. Looked at once each half buffer.
  */
 static void tune_buffer(struct tcp_socket *sock, uint32_t length_bytes)
 {
     struct net_stack *stack = tcp_stack(sock);
     uint64_t interval_ns = 2 * sock->srtt_us * TCP_NS_PER_US;
-    uint32_t maximum = tcp_buffer_maximum(stack);
+    uint32_t maximum;
+    uint32_t doubled;
 
-    interval_ns = interval_ns < TUNE_INTERVAL_NS ? TUNE_INTERVAL_NS : interval_ns;
-    if (stack->now_ns - sock->tune_ns > interval_ns) {
-        sock->tune_ns = stack->now_ns;
-        sock->tune_bytes = 0;
-    }
     sock->tune_bytes += length_bytes;
-    if (sock->receive_auto && sock->tune_bytes >= sock->receive_limit_bytes / 2 &&
-        sock->receive_limit_bytes < maximum && net_pressure(stack) == NET_PRESSURE_RELAXED) {
-        uint32_t doubled = 2 * sock->receive_limit_bytes;
-        sock->receive_limit_bytes = doubled < maximum ? doubled : maximum;
-        sock->tune_bytes = 0;
-        sock->tune_ns = stack->now_ns;
+    if (sock->tune_bytes < sock->receive_limit_bytes / 2) {
+        return;
     }
+    interval_ns = interval_ns < TUNE_INTERVAL_NS ? TUNE_INTERVAL_NS : interval_ns;
+    maximum = tcp_buffer_maximum(stack);
+    if (sock->receive_auto && stack->now_ns - sock->tune_ns <= interval_ns &&
+        sock->receive_limit_bytes < maximum && net_pressure(stack) == NET_PRESSURE_RELAXED) {
+        doubled = 2 * sock->receive_limit_bytes;
+        sock->receive_limit_bytes = doubled < maximum ? doubled : maximum;
+    }
+    sock->tune_bytes = 0;
+    sock->tune_ns = stack->now_ns;
 }
 
 void tcp_receive_discard(struct tcp_socket *sock, uint32_t length_bytes)
@@ -473,13 +477,18 @@ uint32_t tcp_receive_window(struct tcp_socket *sock)
 
 bool tcp_window_update_due(const struct tcp_socket *sock)
 {
-    uint32_t step = least_step(sock);
-    int32_t gain = (int32_t)(wanted_edge(sock) - sock->receive_edge);
     uint32_t left = sock->receive_edge - sock->receive_next;
+    uint32_t quarter = sock->receive_limit_bytes / 4;
+    uint32_t step;
+    int32_t gain;
 
+    if (left >= 3 * quarter && left >= 2 * sock->receive_mss) {
+        return false; /* what there is to gain is too little, as nearly always */
+    }
+    gain = (int32_t)(wanted_edge(sock) - sock->receive_edge);
     if (sock->fin_received || gain <= 0) {
         return false;
     }
-    return (uint32_t)gain >= sock->receive_limit_bytes / 4 ||
-           (left < 2 * sock->receive_mss && (uint32_t)gain >= step);
+    step = least_step(sock);
+    return (uint32_t)gain >= quarter || (left < 2 * sock->receive_mss && (uint32_t)gain >= step);
 }

@@ -186,6 +186,47 @@ static void test_zero_window_probes(void **state)
     EXPECT(tcp_next(h), ACK, peer.ack, 1001, 500);
 }
 
+/* Closed by its owner, the window shut for good: it must not stay for ever. */
+static void test_orphan_before_shut_window(void **state)
+{
+    struct tcp_harness *h = *state;
+    struct peer peer;
+
+    start(state, &peer, WITH_NOTHING);
+    peer.window = 0;
+    peer_send_at(&peer, ACK, peer.seq, 0);
+    socket_write(peer.socket, 500);
+    net_socket_close(peer.socket);
+    assert_int_equal(h->stack->tcp->orphan_count, 1);
+    for (int i = 0; i < 40 && h->stack->tcp->orphan_count > 0; i++) {
+        tcp_advance(h, 121 * SECOND);
+        h->sent_count = 0;
+        h->looked_at = 0;
+        peer_send_at(&peer, ACK, peer.seq, 0);
+    }
+    assert_int_equal(h->stack->tcp->orphan_count, 0);
+}
+
+static void test_shutdown_read_drops(void **state)
+{
+    struct tcp_harness *h = *state;
+    struct peer peer;
+    struct net_const_span span;
+
+    start(state, &peer, MODERN);
+    peer_send_at(&peer, ACK, 1101, 100);
+    assert_int_equal(net_socket_shutdown(peer.socket, NET_SHUTDOWN_READ_BIT), ERR_OK);
+    peer_send_at(&peer, ACK, 1001, 100);
+    assert_int_equal(h->sent[h->sent_count - 1].ack, 1201);
+    assert_int_equal(net_socket_receive_peek(peer.socket, 0, &span), ERR_OK);
+    assert_int_equal(span.length_bytes, 0);
+    tcp_advance(h, SECOND);
+    h->looked_at = h->sent_count;
+    net_socket_close(peer.socket);
+    tcp_poll_now(h);
+    assert_int_equal(tcp_next(h)->flags, FIN | ACK);
+}
+
 static void test_nagle(void **state)
 {
     struct tcp_harness *h = *state;
@@ -554,6 +595,8 @@ int main(void)
         TEST(test_fin_before_its_data),
         TEST(test_window_closes_and_opens),
         TEST(test_zero_window_probes),
+        TEST(test_orphan_before_shut_window),
+        TEST(test_shutdown_read_drops),
         TEST(test_nagle),
         TEST(test_retransmission_gives_up),
         TEST(test_user_timeout),
