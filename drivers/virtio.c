@@ -155,20 +155,15 @@ void virtio_config_read(struct virtio_device *device, uint32_t offset, void *dat
     log_warning("virtio", "%s keeps changing its configuration", device->name);
 }
 
-void virtio_interrupt(struct virtio_device *device, bool queues, bool config)
+void virtio_config_interrupt(struct virtio_device *device)
 {
-    if (queues) {
-        __atomic_store_n(&device->interrupt_pending, 1, __ATOMIC_RELAXED);
-    }
-    if (config) {
-        __atomic_store_n(&device->config_changed, 1, __ATOMIC_RELAXED);
-    }
+    __atomic_store_n(&device->config_changed, 1, __ATOMIC_RELEASE);
 }
 
-bool virtio_take_flag(uint8_t *flag)
+bool virtio_config_take_changed(struct virtio_device *device)
 {
-    if (__atomic_load_n(flag, __ATOMIC_RELAXED) == 0) {
+    if (__atomic_load_n(&device->config_changed, __ATOMIC_RELAXED) == 0) {
         return false;
     }
-    return __atomic_exchange_n(flag, 0, __ATOMIC_ACQ_REL) != 0;
+    return __atomic_exchange_n(&device->config_changed, 0, __ATOMIC_ACQ_REL) != 0;
 }

@@ -74,7 +74,6 @@ struct virtio_device {
     bool broken;       /* broke the protocol; reset, and left alone from then on */
     bool has_interrupt;
     /* Set by the interrupt handler, cleared by the driver; accessed atomically. */
-    uint8_t interrupt_pending;
     uint8_t config_changed;
     char name[32]; /* for the log: "virtio-net 00:03.0" */
 };
@@ -118,9 +117,7 @@ bool virtio_needs_reset(struct virtio_device *device);
 /* A consistent copy of a part of the device configuration. */
 void virtio_config_read(struct virtio_device *device, uint32_t offset, void *data, uint32_t bytes);
 
-/*
- * Interrupt handlers of the transports end here: only sets flags, any context.
- */
-void virtio_interrupt(struct virtio_device *device, bool queues, bool config);
-/* Reads and clears a flag set there. */
-bool virtio_take_flag(uint8_t *flag);
+/* For the transports' interrupt handlers: the configuration changed. Any context. */
+void virtio_config_interrupt(struct virtio_device *device);
+/* Whether it did since the last call. */
+bool virtio_config_take_changed(struct virtio_device *device);

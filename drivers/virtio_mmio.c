@@ -35,7 +35,6 @@
 #define VERSION_LEGACY 1u
 
 /* virtio 1.2 §4.2.2, InterruptStatus */
-#define INTERRUPT_QUEUE_BIT  1u
 #define INTERRUPT_CONFIG_BIT 2u
 
 struct virtio_mmio {
@@ -152,7 +151,9 @@ static void on_interrupt(void *context)
     uint32_t why = mmio_read32(self->registers, REG_INTERRUPT_STATUS);
 
     mmio_write32(self->registers, REG_INTERRUPT_ACK, why);
-    virtio_interrupt(context, (why & INTERRUPT_QUEUE_BIT) != 0, (why & INTERRUPT_CONFIG_BIT) != 0);
+    if ((why & INTERRUPT_CONFIG_BIT) != 0) {
+        virtio_config_interrupt(context);
+    }
 }
 
 static enum err parse_size(const char **text, uint64_t *out)

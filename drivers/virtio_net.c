@@ -158,7 +158,7 @@ static size_t poll(struct netdev *netdev, size_t budget)
         self->armed = false;
         virtqueue_disarm(&self->receiver.queue);
     }
-    if (virtio_take_flag(&self->device->config_changed) && !virtio_needs_reset(self->device)) {
+    if (virtio_config_take_changed(self->device) && !virtio_needs_reset(self->device)) {
         link_report(self);
     }
     reap(self);

@@ -48,7 +48,6 @@
 #define VECTOR_CONFIG 1u
 
 /* virtio 1.2 §4.1.4.5 */
-#define ISR_QUEUE_BIT  1u
 #define ISR_CONFIG_BIT 2u
 
 struct virtio_pci {
@@ -193,23 +192,25 @@ static const struct virtio_transport pci_transport = {
     .notify = notify,
 };
 
+/* That it came is all there is to know: it ends a halt, and the pollers look at the rings. */
 static void on_queues(void *context)
 {
-    virtio_interrupt(context, true, false);
+    (void)context;
 }
 
 static void on_config(void *context)
 {
-    virtio_interrupt(context, false, true);
+    virtio_config_interrupt(context);
 }
 
 /* Reading the register lowers the line (virtio 1.2 §4.1.4.5). */
 static void on_line(void *context)
 {
     const struct virtio_pci *self = context;
-    uint8_t why = mmio_read8(self->isr, 0);
 
-    virtio_interrupt(context, (why & ISR_QUEUE_BIT) != 0, (why & ISR_CONFIG_BIT) != 0);
+    if ((mmio_read8(self->isr, 0) & ISR_CONFIG_BIT) != 0) {
+        virtio_config_interrupt(context);
+    }
 }
 
 static void interrupts_connect(struct virtio_pci *self)

@@ -173,7 +173,7 @@ static void step(struct input *input)
         card->ops->arm(card);
         if (take(input, 1) == 0) {
             fake.status |= VIRTIO_STATUS_NEEDS_RESET_BIT;
-            virtio_interrupt(&fake.device, false, true);
+            virtio_config_interrupt(&fake.device);
         }
     }
 }

@@ -42,7 +42,7 @@ static void visit(const struct pci_device *pci)
     if (virtio_pci_open(pci, &device) == ERR_OK && virtio_net_open(device, &card) == ERR_OK) {
         card->ops->poll(card, 64);
         card->ops->arm(card);
-        virtio_interrupt(device, true, true);
+        virtio_config_interrupt(device);
         card->ops->poll(card, 64);
     }
 }

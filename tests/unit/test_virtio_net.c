@@ -522,7 +522,7 @@ static void test_lying_card(void **state)
 
     open_card(ALL_FEATURES);
     fake.status |= VIRTIO_STATUS_NEEDS_RESET_BIT;
-    virtio_interrupt(&fake.device, false, true);
+    virtio_config_interrupt(&fake.device);
     assert_int_equal(card->ops->poll(card, 64), 0);
     expect_contained();
     free(packet);
