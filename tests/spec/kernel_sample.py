@@ -17,14 +17,23 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 import convert  # noqa: E402
+import modules  # noqa: E402
 import rewrite  # noqa: E402
+import script  # noqa: E402
 
-RETURNS = ["address", "endianness", "memory_trap", "float_memory", "i32", "i64", "f32", "f64",
-           "conversions", "call", "call_indirect", "br_table", "memory_grow", "memory_fill",
-           "memory_copy", "table_get", "simd/simd_address", "simd/simd_load",
-           "simd/simd_i8x16_arith"]
-TRAPS = ["traps", "unreachable", "call", "call_indirect", "conversions", "memory_trap",
-         "table_get", "table_copy", "simd/simd_address"]
+RETURNS = [f"wg-2.0/{name}" for name in (
+    "address", "endianness", "memory_trap", "float_memory", "i32", "i64", "f32", "f64",
+    "conversions", "call", "call_indirect", "br_table", "memory_grow", "memory_fill",
+    "memory_copy", "simd/simd_address", "simd/simd_load", "simd/simd_i8x16_arith")]
+RETURNS += [f"wg-3.0/{name}" for name in (
+    "exceptions/try_table", "return_call", "return_call_indirect", "call_ref",
+    "multi-memory/address1", "multi-memory/memory_copy1", "multi-memory/memory_size2",
+    "memory64/address64", "memory64/memory_grow64", "memory64/table_grow64")]
+TRAPS = [f"wg-2.0/{name}" for name in (
+    "traps", "unreachable", "call", "call_indirect", "conversions", "memory_trap", "table_copy",
+    "simd/simd_address")]
+TRAPS += [f"wg-3.0/{name}" for name in (
+    "exceptions/throw", "call_ref", "multi-memory/memory_trap1", "memory64/memory_trap64")]
 LONGEST = 1500  # assertions an image: more only repeat themselves
 BOOT_SECONDS = 60
 
@@ -40,16 +49,25 @@ def split(commands):
     return out
 
 
-def load(folder, file):
-    with open(os.path.join(folder, file), "rb") as binary:
-        return rewrite.Module(binary.read())
+class Files:
+    """The modules of one .wast file."""
+
+    def __init__(self, tool, folder, commands):
+        self.folder = folder
+        self.commands = commands
+        self.descriptions = modules.describe(tool, script.binaries(folder, commands), "wg-3.0")
+
+    def load(self, file):
+        path = os.path.join(self.folder, file)
+        with open(path, "rb") as binary:
+            return rewrite.Module(binary.read(), self.descriptions[path])
 
 
-def returning(folder, commands):
+def returning(files):
     """The module of a file with the most checks, as bytes, and their number."""
     best = (0, None)
-    for file, actions in split(commands):
-        module = load(folder, file)
+    for file, actions in split(files.commands):
+        module = files.load(file)
         checks = []
         for command in actions[:LONGEST]:
             try:
@@ -68,21 +86,22 @@ def returning(folder, commands):
     return best
 
 
-def trapping(folder, commands):
+def trapping(files):
     """{trap text: module bytes}: the first assertion of each text."""
     out = {}
-    for file, actions in split(commands):
+    for file, actions in split(files.commands):
         for command in actions:
-            if command["type"] not in ("assert_trap", "assert_exhaustion"):
+            if command["type"] not in ("assert_trap", "assert_exhaustion", "assert_exception"):
                 continue
-            module = load(folder, file)
-            if command["text"] in out or module.has_imports:
+            text = script.trap_text(command.get("text", "unhandled exception"))
+            module = files.load(file)
+            if text in out or module.has_imports:
                 continue
             try:
                 code = rewrite.run_action(module, command)
             except rewrite.Unsupported:
                 continue
-            out[command["text"]] = module.binary(
+            out[text] = module.binary(
                 module.add_start([(f"line {command['line']}", code)]))
     return out
 
@@ -130,19 +149,21 @@ def main():
     for file in sorted(set(RETURNS + TRAPS)):
         if options.files and file not in options.files:
             continue
-        folder = os.path.join(out, "spec", "wg-2.0_" + file.replace("/", "_"))
+        folder = os.path.join(out, "spec", file.replace("/", "_"))
         try:
-            commands = convert.convert(os.path.join(options.suite, "wg-2.0", file + ".wast"),
-                                       folder, "wg-2.0", convert.find_wasm_tools(out))
+            commands = convert.convert(os.path.join(options.suite, file + ".wast"), folder,
+                                       file.split("/", maxsplit=1)[0],
+                                       convert.find_wasm_tools(out))
         except convert.ConvertError as error:
             print(f"ok - {file} in an image # SKIP {error}")
             continue
+        files = Files(os.path.join(out, "hosted", "describe"), folder, commands)
         if file in RETURNS:
-            count, data = returning(folder, commands)
+            count, data = returning(files)
             if count:
                 status, text = boot.run(file, data)
                 report(status == 0, f"{file} in an image ({count} assertions)", text)
-        for trap, data in (trapping(folder, commands) if file in TRAPS else {}).items():
+        for trap, data in (trapping(files) if file in TRAPS else {}).items():
             status, text = boot.run(f"{file} {trap}", data)
             report(status == 134 and trap in text, f"{file} in an image: {trap}", text)
     return 0

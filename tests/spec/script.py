@@ -43,8 +43,12 @@ def value_text(value):
     return "r"
 
 
+def trap_text(text):
+    return TRAP_TEXTS.get(text, text)
+
+
 def trap_outcome(text):
-    return "trap " + TRAP_TEXTS.get(text, text).replace(" ", "_")
+    return "trap " + trap_text(text).replace(" ", "_")
 
 
 class Translator:
