@@ -35,7 +35,9 @@ KERNEL_SRCS := \
     kernel/x86/isr.S \
     kernel/x86/memory.S \
     kernel/x86/paging.c \
+    kernel/x86/pit.c \
     kernel/x86/power.c \
+    kernel/x86/rtc.c \
     kernel/x86/timesource.c \
     kernel/x86/uart.c \
     kernel/x86/wasm_entry.S

@@ -11,6 +11,7 @@
 #include "kernel/profile.h"
 #include "kernel/wait_boot.h"
 #include "kernel/x86/apic.h"
+#include "kernel/x86/timesource.h"
 #include "kernel/x86/wasm_entry.h"
 #include "kernel/x86/x86.h"
 
@@ -181,6 +182,7 @@ void wait_once(uint64_t deadline_ns)
     bool progress = poll_all(&next);
     uint64_t now = clock_monotonic_ns();
     if (!progress && next > now) {
+        timesource_refine();
         halt_until(next, events);
         next = poll_and_plan();
     } else {

@@ -28,7 +28,7 @@
 #define LVT_TSC_DEADLINE    (2u << 17)
 #define SPURIOUS_ENABLE_BIT (1u << 8)
 #define TIMER_DIVIDE_BY_16  0x3u
-#define CALIBRATION_NS      500000u
+#define CALIBRATION_NS      100000u
 #define CALIBRATION_TRIES   8u
 
 /* Intel 8259A: masks and initialisation words. */
@@ -116,6 +116,28 @@ static enum err enable_local(void)
     return ERR_OK;
 }
 
+struct timer_reading {
+    uint64_t ns;
+    uint32_t count; /* counts down */
+};
+
+/* Of some readings the one that took the shortest time: the host may stop us in the others. */
+static struct timer_reading read_timer(void)
+{
+    struct timer_reading best = {0, 0};
+    uint64_t best_length = UINT64_MAX;
+    for (unsigned i = 0; i < CALIBRATION_TRIES; i++) {
+        uint64_t before = timesource_ns();
+        uint32_t count = apic_read(REG_TIMER_NOW);
+        uint64_t length = timesource_ns() - before;
+        if (length < best_length) {
+            best_length = length;
+            best = (struct timer_reading){before + length / 2, count};
+        }
+    }
+    return best;
+}
+
 static void start_timer(void)
 {
     apic.deadline = cpu_has(CPU_HAS_TSC_DEADLINE_BIT);
@@ -128,24 +150,12 @@ static void start_timer(void)
     apic_write(REG_TIMER_DIVIDE, TIMER_DIVIDE_BY_16);
     apic_write(REG_LVT_TIMER, LVT_MASKED_BIT | APIC_TIMER_VECTOR);
     apic_write(REG_TIMER_COUNT, UINT32_MAX);
-    uint64_t start = timesource_ns();
+    struct timer_reading first = read_timer();
     timesource_spin_ns(CALIBRATION_NS);
-    /* The reading that took the shortest time: the host may have stopped us in the others. */
-    uint32_t ticks = 0;
-    uint64_t elapsed = 0;
-    uint64_t best_length = UINT64_MAX;
-    for (unsigned i = 0; i < CALIBRATION_TRIES; i++) {
-        uint64_t before = timesource_ns();
-        uint32_t count = UINT32_MAX - apic_read(REG_TIMER_NOW);
-        uint64_t length = timesource_ns() - before;
-        if (length < best_length) {
-            best_length = length;
-            ticks = count;
-            elapsed = before + length / 2 - start;
-        }
-    }
+    struct timer_reading last = read_timer();
     apic_write(REG_TIMER_COUNT, 0);
-    apic.ticks_per_ns = ((uint64_t)ticks << 32) / (elapsed != 0 ? elapsed : 1);
+    uint64_t elapsed = last.ns > first.ns ? last.ns - first.ns : 1;
+    apic.ticks_per_ns = ((uint64_t)(first.count - last.count) << 32) / elapsed;
     apic_write(REG_LVT_TIMER, APIC_TIMER_VECTOR);
 }
 
@@ -209,6 +219,8 @@ void apic_timer_set(uint64_t at_ns)
     /* Far deadlines come in steps: an early interrupt only makes the waiter look again. */
     uint64_t limit = 1000000000ull;
     delta = delta < limit ? delta : limit;
+    /* The measured speed may be a little off: better early, and once more, than late. */
+    delta -= delta / 256;
     uint64_t ticks = (uint64_t)((unsigned __int128)delta * apic.ticks_per_ns >> 32) + 1;
     apic_write(REG_TIMER_COUNT, ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX);
 }

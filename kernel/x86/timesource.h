@@ -12,6 +12,11 @@ const char *timesource_initialize(void);
 uint64_t timesource_hz(void);
 /* Nanoseconds since timesource_initialize. */
 uint64_t timesource_ns(void);
+/*
+ * Makes a measured frequency exact once enough time has passed; called now and then from
+ * normal kernel context. Time neither jumps nor goes back.
+ */
+void timesource_refine(void);
 /* The TSC value at which timesource_ns will show `ns`. */
 uint64_t timesource_tsc_at(uint64_t ns);
 void timesource_spin_ns(uint64_t ns);
