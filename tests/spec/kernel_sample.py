@@ -77,9 +77,10 @@ def returning(files):
                 elif command["type"] == "action":
                     checks.append((f"line {command['line']}",
                                    rewrite.run_action(module, command)))
+            except rewrite.NotComparable:
+                pass
             except rewrite.Unsupported:
-                if command["type"] == "action":
-                    break  # what follows may need its effect
+                break
         if not module.has_imports and len(checks) > best[0]:
             names = module.add_start(checks)
             best = (len(checks), module.binary(names))

@@ -19,7 +19,11 @@ SECTION_ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11]
 
 
 class Unsupported(Exception):
-    """A value that cannot be written as a check."""
+    """A call that cannot be made; what follows may need its effect."""
+
+
+class NotComparable(Unsupported):
+    """A value whose bits are left open; nothing depends on it."""
 
 
 def leb(value):
@@ -67,7 +71,7 @@ def _signed(text, width):
 
 def _vector(value):
     if any(str(lane).startswith("nan") for lane in value["value"]):
-        raise Unsupported("lanes that are any NaN")
+        raise NotComparable("lanes that are any NaN")
     size = LANE_BYTES[value["lane_type"]]
     return b"".join(_bits(lane, 8 * size).to_bytes(size, "little") for lane in value["value"])
 
@@ -79,7 +83,7 @@ def _refuse_signalling(text, width):
     quiet = 1 << (22 if width == 32 else 51)
     infinity = 0x7f800000 if width == 32 else 0x7ff << 52
     if (bits & ((1 << (width - 1)) - 1)) > infinity and not bits & quiet:
-        raise Unsupported("a signalling NaN")
+        raise NotComparable("a signalling NaN")
 
 
 def argument(value):
