@@ -94,8 +94,7 @@ static inline bool ip_chain_has(const struct net_buffer *chain, uint32_t offset,
     return offset <= chain->length_bytes && length <= chain->length_bytes - offset;
 }
 
-/* ---- ip_buffer.c
- * --------------------------------------------------------------------------------- */
+/* ---- ip_buffer.c ---------------------------------------------------------------------------- */
 
 /* A packet that frees `chain` when it is done; NULL (chain untouched) when memory is short. */
 struct net_packet *ip_packet_for_chain(struct net_stack *stack,
@@ -111,14 +110,12 @@ struct net_packet *ip_packet_copy_chain(struct net_stack *stack, const struct ne
 uint32_t ip_chain_copy(const struct net_buffer *chain, uint32_t offset, void *out, uint32_t length);
 uint32_t ip_packet_payload_bytes(const struct net_packet *packet);
 
-/* ---- ip_input.c
- * ---------------------------------------------------------------------------------- */
+/* ---- ip_input.c ----------------------------------------------------------------------------- */
 
 /* Hands a datagram to its transport; takes ownership. */
 void ip_deliver(struct net_stack *stack, struct net_buffer *chain, const struct ip_received *ip);
 
-/* ---- ip_output.c, ip_fragment.c
- * -------------------------------------------------------------------- */
+/* ---- ip_output.c, ip_fragment.c ------------------------------------------------------------- */
 
 /* Finishes a partial checksum in the packet itself. */
 void ip_checksum_packet(struct net_packet *packet);

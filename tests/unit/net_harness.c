@@ -17,8 +17,7 @@ static void die(const char *what)
     abort();
 }
 
-/* ---- Hooks and device
- * ---------------------------------------------------------------------------- */
+/* ---- Hooks and device ----------------------------------------------------------------------- */
 
 static uint64_t hook_now(void *context)
 {
@@ -240,8 +239,7 @@ void harness_clear(struct harness *harness)
     harness->frame_count = 0;
 }
 
-/* ---- The fake TCP
- * --------------------------------------------------------------------------------- */
+/* ---- The fake TCP --------------------------------------------------------------------------- */
 
 static enum err refuse_open(struct net_stack *stack, struct net_socket **out)
 {

@@ -17,8 +17,7 @@
 static const uint8_t own[4] = {10, 0, 0, 2};
 static const uint8_t server[4] = {10, 0, 0, 1};
 
-/* ---- Text
- * ---------------------------------------------------------------------------------------- */
+/* ---- Text ----------------------------------------------------------------------------------- */
 
 static void test_address_text(void **state)
 {
@@ -121,8 +120,7 @@ static void test_hosts_text(void **state)
     assert_false(dns_hosts_find(hosts, 0, "db", 3, &result));
 }
 
-/* ---- Messages
- * ------------------------------------------------------------------------------------- */
+/* ---- Messages ------------------------------------------------------------------------------- */
 
 /* An answer to (id 1, a.b, A) with the given flags and records. */
 static size_t make_answer(uint8_t *out, uint16_t flags, uint16_t count, const char *records,
@@ -201,8 +199,7 @@ static void test_aliases(void **state)
     assert_int_equal(dns_message_parse(message, length, 1, "a.b", 1, &result), DNS_ANSWER_NONE);
 }
 
-/* ---- Queries
- * -------------------------------------------------------------------------------------- */
+/* ---- Queries -------------------------------------------------------------------------------- */
 
 static struct harness *start(void)
 {

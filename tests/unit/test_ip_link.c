@@ -44,8 +44,7 @@ static void send_ping(struct harness *harness, size_t data_bytes, size_t part_by
     harness_receive(harness, frame, length, part_bytes);
 }
 
-/* ---- ARP
- * ----------------------------------------------------------------------------------------- */
+/* ---- ARP ------------------------------------------------------------------------------------ */
 
 static void test_announces_itself(void **state)
 {
@@ -206,8 +205,7 @@ static void test_cache_is_bounded(void **state)
     harness_destroy(harness);
 }
 
-/* ---- Ethernet and IPv4
- * ----------------------------------------------------------------------------- */
+/* ---- Ethernet and IPv4 ---------------------------------------------------------------------- */
 
 static void test_ring_full_delays(void **state)
 {
@@ -385,8 +383,7 @@ static void test_icmp_errors_reach_tcp(void **state)
     harness_destroy(harness);
 }
 
-/* ---- Reassembly
- * ------------------------------------------------------------------------------------ */
+/* ---- Reassembly ----------------------------------------------------------------------------- */
 
 static uint8_t datagram[40000];
 
@@ -534,8 +531,7 @@ static void test_large_ping_is_fragmented(void **state)
     harness_destroy(harness);
 }
 
-/* ---- Checksums
- * ----------------------------------------------------------------------------------- */
+/* ---- Checksums ------------------------------------------------------------------------------ */
 
 static uint16_t slow_checksum(const uint8_t *data, size_t length)
 {
