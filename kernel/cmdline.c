@@ -80,6 +80,25 @@ static size_t count_words(const char *text, size_t size_bytes)
     return count;
 }
 
+/*
+ * VMMs append the devices they have to the end of the line, be it behind the application's
+ * arguments (QEMU's microvm with acpi=off, Firecracker). Moves these words before the
+ * divider, in order; returns their number.
+ */
+static size_t take_back_devices(const char **words, size_t count, size_t divider)
+{
+    static const char key[] = "virtio_mmio.device=";
+    size_t moved = 0;
+
+    while (divider + moved < count && strncmp(words[count - 1], key, sizeof(key) - 1) == 0) {
+        const char *device = words[count - 1];
+        memmove(words + divider + 1, words + divider, (count - 1 - divider) * sizeof(*words));
+        words[divider] = device;
+        moved++;
+    }
+    return moved;
+}
+
 enum err cmdline_parse(const char *text, size_t size_bytes, struct cmdline *out)
 {
     size_t word_max = count_words(text, size_bytes);
@@ -115,8 +134,10 @@ enum err cmdline_parse(const char *text, size_t size_bytes, struct cmdline *out)
             words[count++] = word;
         }
     }
+    divider = divider < count ? divider : count;
+    divider += take_back_devices(words, count, divider);
     out->tokens = words;
-    out->token_count = divider < count ? divider : count;
+    out->token_count = divider;
     out->arguments = words + out->token_count;
     out->argument_count = count - out->token_count;
     return ERR_OK;

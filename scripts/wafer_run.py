@@ -1,8 +1,8 @@
 """wafer run: boots an image in QEMU and passes streams and the exit code through.
 
-Channels (kernel/console.h): the log comes over COM1, standard output and error over two
-debug consoles, standard input goes to a virtio-console port. Each is a pipe or socket of
-its own between QEMU and this program, so nothing is mixed.
+Channels (kernel/console.h): the log comes over COM1; standard input, output and error are
+ports of a virtio console. Each is a pipe or socket of its own between QEMU and this
+program, so nothing is mixed.
 """
 import os
 import re
@@ -159,17 +159,17 @@ class Machine:
     def add_channels(self):
         for name in ("log", "out", "err"):
             self.add_output(name)
-        self.arguments += ["-serial", "chardev:log",
-                           "-device", "isa-debugcon,iobase=0xe9,chardev=out",
-                           "-device", "isa-debugcon,iobase=0xea,chardev=err"]
+        self.arguments += ["-serial", "chardev:log"]
         ours, theirs = socket.socketpair()
         self.stdin_socket = ours
         self.child_fds.append(theirs.detach())
         bus = "virtio-serial-device" if self.options.machine == "microvm" else \
             "virtio-serial-pci,disable-legacy=on"
         self.arguments += ["-chardev", f"socket,id=in,fd={self.child_fds[-1]}",
-                           "-device", f"{bus},max_ports=2",
-                           "-device", "virtserialport,chardev=in,name=wafer.stdin"]
+                           "-device", f"{bus},max_ports=4",
+                           "-device", "virtserialport,chardev=in,name=wafer.stdin",
+                           "-device", "virtserialport,chardev=out,name=wafer.stdout",
+                           "-device", "virtserialport,chardev=err,name=wafer.stderr"]
 
     def start(self, command):
         messages_read, messages_write = os.pipe()

@@ -38,13 +38,14 @@
 #define PIC2_DATA    0xa1u
 
 /* Intel 82093AA §3: index and data windows, redirection entries from 0x10. */
-#define IOAPIC_ADDRESS     0xfec00000u
-#define IOAPIC_INDEX       0x00u
-#define IOAPIC_DATA        0x10u
-#define IOAPIC_VERSION     0x01u
-#define IOAPIC_REDIRECTION 0x10u
-#define IOAPIC_MASKED_BIT  (1u << 16)
-#define IOAPIC_LEVEL_BIT   (1u << 15)
+#define IOAPIC_SECOND_ADDRESS 0xfec10000ull
+#define IOAPIC_ADDRESS        0xfec00000u
+#define IOAPIC_INDEX          0x00u
+#define IOAPIC_DATA           0x10u
+#define IOAPIC_VERSION        0x01u
+#define IOAPIC_REDIRECTION    0x10u
+#define IOAPIC_MASKED_BIT     (1u << 16)
+#define IOAPIC_LEVEL_BIT      (1u << 15)
 /* 82371SB §3.1: edge/level control of ISA lines. */
 #define ELCR_PORT 0x4d0u
 
@@ -54,8 +55,11 @@ static struct {
     uint32_t id;
     bool deadline;
     uint64_t ticks_per_ns; /* 32.32 fixed point, without TSC deadline */
-    struct mmio ioapic;
-    uint32_t ioapic_inputs;
+    struct ioapic {
+        struct mmio registers;
+        uint32_t first_line;
+        uint32_t input_count; /* 0: there is none */
+    } ioapics[2];
 } apic;
 
 static uint32_t apic_read(uint32_t offset)
@@ -159,30 +163,40 @@ static void start_timer(void)
     apic_write(REG_LVT_TIMER, APIC_TIMER_VECTOR);
 }
 
-static uint32_t ioapic_read(uint32_t index)
+static uint32_t ioapic_read(const struct ioapic *ioapic, uint32_t index)
 {
-    mmio_write32(apic.ioapic, IOAPIC_INDEX, index);
-    return mmio_read32(apic.ioapic, IOAPIC_DATA);
+    mmio_write32(ioapic->registers, IOAPIC_INDEX, index);
+    return mmio_read32(ioapic->registers, IOAPIC_DATA);
 }
 
-static void ioapic_write(uint32_t index, uint32_t value)
+static void ioapic_write(const struct ioapic *ioapic, uint32_t index, uint32_t value)
 {
-    mmio_write32(apic.ioapic, IOAPIC_INDEX, index);
-    mmio_write32(apic.ioapic, IOAPIC_DATA, value);
+    mmio_write32(ioapic->registers, IOAPIC_INDEX, index);
+    mmio_write32(ioapic->registers, IOAPIC_DATA, value);
 }
 
-static void find_ioapic(void)
+static void find_ioapic(struct ioapic *ioapic, uint64_t address, uint32_t first_line)
 {
-    if (mmio_map((struct phys_addr){IOAPIC_ADDRESS}, PAGE_BYTES, &apic.ioapic) != ERR_OK) {
+    if (mmio_map((struct phys_addr){address}, PAGE_BYTES, &ioapic->registers) != ERR_OK) {
         return;
     }
-    uint32_t version = ioapic_read(IOAPIC_VERSION);
+    uint32_t version = ioapic_read(ioapic, IOAPIC_VERSION);
     if (version == 0 || version == UINT32_MAX) {
         return;
     }
-    apic.ioapic_inputs = (version >> 16 & 0xff) + 1;
-    for (uint32_t line = 0; line < apic.ioapic_inputs; line++) {
-        ioapic_write(IOAPIC_REDIRECTION + 2 * line, IOAPIC_MASKED_BIT);
+    ioapic->first_line = first_line;
+    ioapic->input_count = (version >> 16 & 0xff) + 1;
+    for (uint32_t input = 0; input < ioapic->input_count; input++) {
+        ioapic_write(ioapic, IOAPIC_REDIRECTION + 2 * input, IOAPIC_MASKED_BIT);
+    }
+}
+
+/* The second one is that of QEMU's microvm with ACPI (hw/i386/microvm.c). */
+static void find_ioapics(void)
+{
+    find_ioapic(&apic.ioapics[0], IOAPIC_ADDRESS, 0);
+    if (apic.ioapics[0].input_count != 0) {
+        find_ioapic(&apic.ioapics[1], IOAPIC_SECOND_ADDRESS, apic.ioapics[0].input_count);
     }
 }
 
@@ -194,7 +208,7 @@ enum err apic_initialize(void)
         return error;
     }
     start_timer();
-    find_ioapic();
+    find_ioapics();
     return ERR_OK;
 }
 
@@ -231,13 +245,22 @@ uint64_t apic_message_address(void)
     return 0xfee00000ull | (uint64_t)(apic.id & 0xff) << 12;
 }
 
+static const struct ioapic *ioapic_of(uint8_t line)
+{
+    for (size_t i = 0; i < sizeof(apic.ioapics) / sizeof(apic.ioapics[0]); i++) {
+        const struct ioapic *ioapic = &apic.ioapics[i];
+        if (line >= ioapic->first_line && line - ioapic->first_line < ioapic->input_count) {
+            return ioapic;
+        }
+    }
+    return NULL;
+}
+
 enum err ioapic_route(uint8_t line, uint8_t vector)
 {
-    if (apic.ioapic_inputs == 0) {
-        return ERR_NODEV;
-    }
-    if (line >= apic.ioapic_inputs) {
-        return ERR_INVAL;
+    const struct ioapic *ioapic = ioapic_of(line);
+    if (ioapic == NULL) {
+        return apic.ioapics[0].input_count == 0 ? ERR_NODEV : ERR_INVAL;
     }
     /* ISA lines as the firmware set them up; PCI and virtio-mmio lines beyond are level. */
     bool level = line >= 16;
@@ -245,7 +268,8 @@ enum err ioapic_route(uint8_t line, uint8_t vector)
         uint8_t elcr = io_read8((uint16_t)(ELCR_PORT + line / 8));
         level = elcr != 0xff && (elcr >> line % 8 & 1) != 0;
     }
-    ioapic_write(IOAPIC_REDIRECTION + 2u * line + 1, apic.id << 24);
-    ioapic_write(IOAPIC_REDIRECTION + 2u * line, vector | (level ? IOAPIC_LEVEL_BIT : 0));
+    uint32_t entry = IOAPIC_REDIRECTION + 2u * (line - ioapic->first_line);
+    ioapic_write(ioapic, entry + 1, apic.id << 24);
+    ioapic_write(ioapic, entry, vector | (level ? IOAPIC_LEVEL_BIT : 0));
     return ERR_OK;
 }

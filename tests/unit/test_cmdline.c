@@ -40,6 +40,27 @@ static void test_splits_tokens_and_arguments(void **state)
     release(&line);
 }
 
+/* VMMs append devices at the very end; they are no arguments. */
+static void test_takes_devices_back(void **state)
+{
+    (void)state;
+    struct cmdline line = parse("log=info -- run virtio_mmio.device=x last "
+                                "virtio_mmio.device=1 virtio_mmio.device=2");
+    size_t at = 0;
+    assert_int_equal(line.token_count, 3);
+    assert_string_equal(cmdline_next(&line, "virtio_mmio.device", &at), "1");
+    assert_string_equal(cmdline_next(&line, "virtio_mmio.device", &at), "2");
+    assert_int_equal(line.argument_count, 3);
+    assert_string_equal(line.arguments[0], "run");
+    assert_string_equal(line.arguments[1], "virtio_mmio.device=x");
+    assert_string_equal(line.arguments[2], "last");
+    release(&line);
+    line = parse("-- virtio_mmio.device=1");
+    assert_int_equal(line.token_count, 1);
+    assert_int_equal(line.argument_count, 0);
+    release(&line);
+}
+
 static void test_quotes_and_escapes(void **state)
 {
     (void)state;
@@ -168,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_splits_tokens_and_arguments),
+        cmocka_unit_test(test_takes_devices_back),
         cmocka_unit_test(test_quotes_and_escapes),
         cmocka_unit_test(test_refuses_what_is_broken),
         cmocka_unit_test(test_values_and_lists),

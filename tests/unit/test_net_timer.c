@@ -90,8 +90,7 @@ static void test_wheel_against_list(void **state)
     assert_true(fired > 1000);
 }
 
-/* ---- Hash
- * ---------------------------------------------------------------------------------------- */
+/* ---- Hash ----------------------------------------------------------------------------------- */
 
 static size_t allocated;
 static bool no_memory;
