@@ -221,6 +221,7 @@ static enum err journal_start(struct ext_volume *volume)
 
 static void volume_destroy(struct ext_volume *volume)
 {
+    ext_nodes_drop_idle(volume);
     ext_journal_destroy(volume);
     if (volume->frozen != NULL) {
         ext_frozen_release(volume);
@@ -249,6 +250,7 @@ static enum err volume_read(struct ext_volume *volume)
 /* After a replay nothing that was read before it counts. */
 static enum err volume_read_again(struct ext_volume *volume)
 {
+    ext_nodes_drop_idle(volume);
     groups_unpin(volume);
     ext_cache_put(volume->super_block);
     volume->super_block = NULL;
@@ -376,6 +378,7 @@ enum err ext_unmount(struct vfs_node *root)
 void ext_destroy(struct vfs_node *root)
 {
     struct ext_volume *volume = ext_node_of(root)->volume;
+    ext_nodes_drop_idle(volume); /* They hold the root, too. */
     ASSERT(root->reference_count == 1);
     volume->failed = true; /* Nothing may be written any more. */
     vfs_node_put(root);

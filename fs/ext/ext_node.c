@@ -7,6 +7,10 @@
 
 #define NANOSECONDS 1000000000ull
 
+/* How much is kept of what nobody refers to: nodes, and slots of their tables of names. */
+#define IDLE_NODES_MAX 1024u
+#define IDLE_SLOTS_MAX (1u << 20)
+
 /* ---- Fields of the inode ----------------------------------------------------------------------
  */
 
@@ -148,6 +152,8 @@ enum err ext_node_store(struct ext_node *node)
     return ERR_OK;
 }
 
+static void idle_remove(struct ext_node *node);
+
 /* ---- Nodes in memory --------------------------------------------------------------------------
  */
 
@@ -233,6 +239,9 @@ enum err ext_node_get(struct ext_volume *volume, uint32_t number, struct ext_nod
     struct ext_node *node = node_find(volume, number);
     if (node == NULL) {
         return node_load(volume, number, false, out);
+    }
+    if (node->vfs.reference_count == 0) {
+        idle_remove(node);
     }
     vfs_node_get(&node->vfs);
     *out = node;
@@ -381,26 +390,76 @@ static enum err node_delete(struct ext_node *node)
     return err == ERR_OK ? ext_inode_free(volume, node->number, is_directory) : err;
 }
 
+/* ---- Nodes that nobody refers to ---------------------------------------------------------------
+ */
+
+static void idle_add(struct ext_node *node)
+{
+    struct ext_volume *volume = node->volume;
+    node->idle_newer = NULL;
+    node->idle_older = volume->idle_newest;
+    *(volume->idle_newest != NULL ? &volume->idle_newest->idle_newer : &volume->idle_oldest) = node;
+    volume->idle_newest = node;
+    volume->idle_count++;
+    volume->idle_slots += node->names.capacity;
+}
+
+static void idle_remove(struct ext_node *node)
+{
+    struct ext_volume *volume = node->volume;
+    *(node->idle_newer != NULL ? &node->idle_newer->idle_older : &volume->idle_newest) =
+        node->idle_older;
+    *(node->idle_older != NULL ? &node->idle_older->idle_newer : &volume->idle_oldest) =
+        node->idle_newer;
+    volume->idle_count--;
+    volume->idle_slots -= node->names.capacity;
+}
+
+/* A directory gives its parent's reference back; the parent may be idle then. */
+static void node_free(struct ext_node *node)
+{
+    struct ext_node *parent = node->parent;
+    struct ext_node **link = bucket_of(node->volume, node->number);
+    while (*link != node) {
+        link = &(*link)->hash_next;
+    }
+    *link = node->hash_next;
+    ext_names_destroy(node);
+    heap_free(node->link_text);
+    heap_free(node);
+    if (parent != NULL && --parent->vfs.reference_count == 0) {
+        idle_add(parent);
+    }
+}
+
+static void idle_trim(struct ext_volume *volume, size_t count_max, size_t slots_max)
+{
+    while (volume->idle_oldest != NULL &&
+           (volume->idle_count > count_max || volume->idle_slots > slots_max)) {
+        struct ext_node *node = volume->idle_oldest;
+        idle_remove(node);
+        node_free(node);
+    }
+}
+
+void ext_nodes_drop_idle(struct ext_volume *volume)
+{
+    idle_trim(volume, 0, 0);
+}
+
 void ext_node_release(struct vfs_node *vfs)
 {
     struct ext_node *node = ext_node_of(vfs);
-    /* A directory holds its parent, whose last reference this may be, and so on upwards. */
-    while (node != NULL) {
-        struct ext_volume *volume = node->volume;
-        struct ext_node *parent = node->parent;
-        if (node->inode.links_count == 0 && node_delete(node) != ERR_OK) {
+    struct ext_volume *volume = node->volume;
+    if (node->inode.links_count == 0) {
+        if (node_delete(node) != ERR_OK) {
             (void)ext_fail(volume, "a deleted file could not be freed");
         }
-        struct ext_node **link = bucket_of(volume, node->number);
-        while (*link != node) {
-            link = &(*link)->hash_next;
-        }
-        *link = node->hash_next;
-        ext_names_destroy(node);
-        heap_free(node->link_text);
-        heap_free(node);
-        node = parent != NULL && --parent->vfs.reference_count == 0 ? parent : NULL;
+        node_free(node);
+    } else {
+        idle_add(node);
     }
+    idle_trim(volume, IDLE_NODES_MAX, IDLE_SLOTS_MAX);
 }
 
 enum err ext_orphans_free(struct ext_volume *volume)

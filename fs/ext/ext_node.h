@@ -2,8 +2,9 @@
  * Files of a mounted volume in memory: inodes, the blocks they map, directories. Inside
  * fs/ext only; normal kernel context.
  *
- * There is one struct ext_node for an inode at most, as long as somebody refers to it. Its
- * `inode` is the truth; ext_node_store() copies it into the inode table's block, and every
+ * There is one struct ext_node for an inode at most, as long as somebody refers to it and a while
+ * longer, so that a directory keeps its table of names between two look-ups. Its `inode` is
+ * the truth; ext_node_store() copies it into the inode table's block, and every
  * operation that changes it does so before it ends.
  */
 #pragma once
@@ -26,6 +27,8 @@ struct ext_node {
     struct vfs_node vfs; /* first: a struct vfs_node * of ours is a struct ext_node * */
     struct ext_volume *volume;
     struct ext_node *hash_next;
+    struct ext_node *idle_newer; /* while nobody refers to it */
+    struct ext_node *idle_older;
     struct ext_node *parent; /* of directories but the root: one reference */
     uint32_t number;
     bool is_orphan;      /* in the list that starts in the superblock */
@@ -61,6 +64,8 @@ enum err ext_node_create(struct ext_node *directory, uint16_t mode,
 enum err ext_node_store(struct ext_node *node) WARN_UNUSED;
 /* The operation `release` of struct vfs_ops. */
 void ext_node_release(struct vfs_node *node);
+/* Forgets the nodes that nobody refers to. */
+void ext_nodes_drop_idle(struct ext_volume *volume);
 /* The last name is gone while the file is open: a crash must free it. */
 enum err ext_orphan_add(struct ext_node *node) WARN_UNUSED;
 /* At mount: frees what a crash left. */

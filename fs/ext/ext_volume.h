@@ -65,7 +65,11 @@ struct ext_volume {
     struct siphash_key key;
     struct ext_node *nodes[EXT_NODE_BUCKETS]; /* in memory, by inode number */
     struct ext_node *root;
-    uint8_t *scratch; /* a page that vfs_write_reserve hands out */
+    struct ext_node *idle_newest; /* nodes that nobody refers to, kept for the next look-up */
+    struct ext_node *idle_oldest;
+    size_t idle_count;
+    size_t idle_slots; /* of their tables of names */
+    uint8_t *scratch;  /* a page that vfs_write_reserve hands out */
 };
 
 /* ---- ext_volume.c: transactions ---------------------------------------------------------------
