@@ -3,6 +3,7 @@
 #include <llvm-c/Core.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/ErrorHandling.h>
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
 #include <stdio.h>
@@ -20,9 +21,17 @@ static void llvm_failed(const char *reason)
     target_fail("LLVM gave up", reason);
 }
 
+/*
+ * LLVM turns conditional moves in loops into branches when it takes the condition for
+ * predictable. Whoever produced the module has already chosen between branches and
+ * select; undoing that made the slowest of our kernels four times slower and none faster.
+ */
+static const char *const llvm_options[] = {"waferc", "-x86-cmov-converter=0"};
+
 void target_initialize(void)
 {
     LLVMInstallFatalErrorHandler(llvm_failed);
+    LLVMParseCommandLineOptions(sizeof(llvm_options) / sizeof(llvm_options[0]), llvm_options, "");
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
