@@ -73,8 +73,7 @@ uint16_t tcp_choose_port(struct net_stack *stack, const struct ip_address *local
 uint32_t tcp_initial_sequence(const struct net_stack *stack, const struct tcp_entry *entry);
 uint32_t tcp_timestamp_offset(const struct net_stack *stack, const struct tcp_entry *entry);
 
-/* ---- tcp_connection.c: life of a socket
- * ---------------------------------------------------------- */
+/* ---- tcp_connection.c: life of a socket ----------------------------------------------------- */
 
 struct tcp_socket *tcp_socket_create(struct net_stack *stack);
 /* Frees everything; the pointer is dead. Neither owner nor accept queue may know it still. */
@@ -100,8 +99,7 @@ void tcp_mark_pending(struct tcp_socket *sock);
 void tcp_unmark_pending(struct tcp_socket *sock);
 void tcp_wake(struct tcp_socket *sock);
 
-/* ---- tcp_timer.c
- * ---------------------------------------------------------------------------------- */
+/* ---- tcp_timer.c ---------------------------------------------------------------------------- */
 
 void tcp_timer_set(struct tcp_socket *sock, enum tcp_timer_use use, uint64_t deadline_ns);
 void tcp_timer_clear(struct tcp_socket *sock, enum tcp_timer_use use);
@@ -117,8 +115,7 @@ enum err tcp_connect(struct tcp_socket *sock, const struct net_endpoint *remote)
 void tcp_close(struct tcp_socket *sock);
 void tcp_shutdown_write(struct tcp_socket *sock);
 
-/* ---- tcp_request.c, tcp_cookie.c, tcp_time_wait.c
- * ---------------------------------------------------- */
+/* ---- tcp_request.c, tcp_cookie.c, tcp_time_wait.c ------------------------------------------- */
 
 void tcp_listen_input(struct tcp_socket *listener, struct tcp_segment *segment);
 void tcp_request_input(struct tcp_request *request, struct tcp_segment *segment);
@@ -135,16 +132,14 @@ void tcp_time_wait_add(struct tcp_socket *sock);
 void tcp_time_wait_destroy_all(struct net_stack *stack);
 void tcp_time_wait_fire(struct net_stack *stack, struct net_timer *timer);
 
-/* ---- tcp_input.c, tcp_ack.c
- * --------------------------------------------------------------------------- */
+/* ---- tcp_input.c, tcp_ack.c ----------------------------------------------------------------- */
 
 /* A segment for a socket past LISTEN. May free the socket. */
 void tcp_socket_input(struct tcp_socket *sock, struct tcp_segment *segment);
 /* False: the socket is gone or the segment must not be processed further. */
 bool tcp_acknowledge(struct tcp_socket *sock, const struct tcp_segment *segment);
 
-/* ---- tcp_receive.c
- * ------------------------------------------------------------------------------------- */
+/* ---- tcp_receive.c -------------------------------------------------------------------------- */
 
 /* Takes the payload that is in the window; sets what is to be acknowledged. */
 void tcp_receive_data(struct tcp_socket *sock, struct tcp_segment *segment);
@@ -156,8 +151,7 @@ uint32_t tcp_receive_window(struct tcp_socket *sock);
 /* Whether the application read enough that the peer should hear of it. */
 bool tcp_window_update_due(const struct tcp_socket *sock);
 
-/* ---- tcp_send_queue.c
- * ------------------------------------------------------------------------------------ */
+/* ---- tcp_send_queue.c ----------------------------------------------------------------------- */
 
 enum err tcp_send_reserve(struct tcp_socket *sock, size_t want_bytes,
                           struct net_span *out) WARN_UNUSED;
@@ -186,8 +180,7 @@ static inline bool tcp_is_writable(const struct tcp_socket *sock)
     return !sock->starved && tcp_send_room(sock) > sock->send_limit_bytes / 3;
 }
 
-/* ---- tcp_output.c, tcp_control.c
- * ------------------------------------------------------------------------------------------ */
+/* ---- tcp_output.c, tcp_control.c ------------------------------------------------------------ */
 
 /* Sends what may be sent: lost data, new data, FIN, else an acknowledgement that is due. */
 void tcp_output(struct tcp_socket *sock);
@@ -233,8 +226,7 @@ static inline uint32_t tcp_payload_mss(const struct tcp_socket *sock)
     return sock->mss - tcp_option_bytes(sock);
 }
 
-/* ---- tcp_record.c: the scoreboard
- * ------------------------------------------------------------------------------ */
+/* ---- tcp_record.c: the scoreboard ----------------------------------------------------------- */
 
 struct tcp_record *tcp_record_append(struct tcp_socket *sock, uint32_t start, uint32_t end);
 /* Cuts at `at`, strictly inside; false: no memory. */
@@ -244,8 +236,7 @@ void tcp_records_clear(struct tcp_socket *sock);
 void tcp_records_destroy_spares(struct net_stack *stack);
 void tcp_record_mark_lost(struct tcp_socket *sock, struct tcp_record *record);
 
-/* ---- tcp_recovery.c: RFC 2018, 6675, 8985, 9937
- * ----------------------------------------------------------------- */
+/* ---- tcp_recovery.c: RFC 2018, 6675, 8985, 9937 --------------------------------------------- */
 
 void tcp_rack_delivered(struct tcp_socket *sock, const struct tcp_record *record,
                         const struct tcp_segment *segment);
@@ -263,12 +254,12 @@ void tcp_loss_probe(struct tcp_socket *sock);
 /* The probe time-out of RFC 8985 §7.2, in ns. */
 uint64_t tcp_loss_probe_ns(const struct tcp_socket *sock);
 
-/* ---- tcp_congestion.c: RFC 5681, 6928, 9438
- * ------------------------------------------------------------------------ */
+/* ---- tcp_congestion.c: RFC 5681, 6928, 9438 ------------------------------------------------- */
 
 uint32_t tcp_initial_window(uint32_t mss);
 void tcp_congestion_init(struct tcp_socket *sock);
-void tcp_congestion_acked(struct tcp_socket *sock, uint32_t acked_bytes);
+/* rtt_ns: a sample that came with the acknowledgement, or 0. */
+void tcp_congestion_acked(struct tcp_socket *sock, uint32_t acked_bytes, uint64_t rtt_ns);
 /* A loss or ECN event: sets ssthresh; the caller sets cwnd. */
 void tcp_congestion_reduce(struct tcp_socket *sock);
 /* Before sending after a pause longer than the RTO (RFC 5681 §4.1). */

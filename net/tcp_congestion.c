@@ -5,6 +5,12 @@
 /* RFC 9438 §4.6: the window keeps 0.7 of its size. */
 #define BETA_NUMERATOR   7u
 #define BETA_DENOMINATOR 10u
+/* RFC 9406 §4.3. */
+#define RTT_SAMPLES             8u
+#define RTT_STEP_MINIMUM_US     4000u
+#define RTT_STEP_MAXIMUM_US     16000u
+#define CONSERVATIVE_DIVISOR    4u
+#define CONSERVATIVE_ROUNDS_MAX 5u
 /* |t - K| beyond this adds nothing that matters and would overflow. */
 #define CUBIC_MS_MAX 100000
 
@@ -21,6 +27,58 @@ void tcp_congestion_init(struct tcp_socket *sock)
     sock->cwnd = tcp_initial_window(tcp_payload_mss(sock));
     sock->ssthresh = UINT32_MAX;
     sock->cubic = (struct tcp_cubic){0};
+    sock->hystart = (struct tcp_hystart){.round_end = sock->send_next};
+}
+
+static void hystart_next_round(struct tcp_socket *sock)
+{
+    struct tcp_hystart *hystart = &sock->hystart;
+
+    hystart->round_end = sock->send_next;
+    hystart->last_minimum_us = hystart->minimum_us;
+    hystart->minimum_us = UINT32_MAX;
+    hystart->sample_count = 0;
+    if (hystart->conservative_rounds > 0 &&
+        hystart->conservative_rounds++ >= CONSERVATIVE_ROUNDS_MAX) {
+        sock->ssthresh = sock->cwnd; /* the queue did grow: slow start is over */
+    }
+}
+
+/* RFC 9406 §4.2, on each acknowledgement of the first slow start. */
+static void hystart_acked(struct tcp_socket *sock, uint64_t rtt_ns)
+{
+    struct tcp_hystart *hystart = &sock->hystart;
+    uint32_t rtt_us =
+        rtt_ns / TCP_NS_PER_US < UINT32_MAX ? (uint32_t)(rtt_ns / TCP_NS_PER_US) : UINT32_MAX;
+    uint32_t step;
+
+    if (!seq_before(sock->send_una, hystart->round_end)) {
+        hystart_next_round(sock);
+    }
+    if (rtt_us < hystart->minimum_us) {
+        hystart->minimum_us = rtt_us;
+    }
+    if (hystart->sample_count < RTT_SAMPLES) {
+        hystart->sample_count++;
+        return;
+    }
+    if (hystart->conservative_rounds > 0) {
+        if (hystart->minimum_us < hystart->baseline_us) {
+            hystart->conservative_rounds = 0; /* it was but jitter */
+        }
+        return;
+    }
+    if (hystart->last_minimum_us == 0 || hystart->last_minimum_us == UINT32_MAX) {
+        return;
+    }
+    step = hystart->last_minimum_us / 8;
+    step = step < RTT_STEP_MINIMUM_US ? RTT_STEP_MINIMUM_US : step;
+    step = step > RTT_STEP_MAXIMUM_US ? RTT_STEP_MAXIMUM_US : step;
+    if (hystart->minimum_us - hystart->last_minimum_us >= step &&
+        hystart->minimum_us > hystart->last_minimum_us) {
+        hystart->conservative_rounds = 1;
+        hystart->baseline_us = hystart->minimum_us;
+    }
 }
 
 static uint32_t cube_root(uint64_t value)
@@ -115,13 +173,19 @@ static void cubic_grow(struct tcp_socket *sock, uint32_t acked_bytes, uint32_t m
     }
 }
 
-void tcp_congestion_acked(struct tcp_socket *sock, uint32_t acked_bytes)
+void tcp_congestion_acked(struct tcp_socket *sock, uint32_t acked_bytes, uint64_t rtt_ns)
 {
     uint32_t mss = tcp_payload_mss(sock);
 
     if (sock->cwnd < sock->ssthresh) {
         /* RFC 9293 §3.8.2, RFC 3465 with L unbounded: receivers acknowledge whole batches. */
         uint32_t grow = sock->ssthresh - sock->cwnd;
+        if (sock->ssthresh == UINT32_MAX && rtt_ns != 0) {
+            hystart_acked(sock, rtt_ns);
+        }
+        if (sock->hystart.conservative_rounds > 0) {
+            acked_bytes /= CONSERVATIVE_DIVISOR;
+        }
         grow = acked_bytes < grow ? acked_bytes : grow;
         sock->cwnd += grow;
         acked_bytes -= grow;
@@ -151,6 +215,7 @@ void tcp_congestion_reduce(struct tcp_socket *sock)
         cubic->window_maximum = sock->cwnd;
     }
     cubic->epoch_ns = 0;
+    sock->hystart.conservative_rounds = 0;
     sock->ssthresh = reduced > floor ? reduced : floor;
 }
 

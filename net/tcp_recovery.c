@@ -345,7 +345,7 @@ void tcp_recovery_input(struct tcp_socket *sock, const struct tcp_segment *segme
         }
         reduce_proportionally(sock, result, sock->lost_bytes > lost_before);
     } else if (result->acked_bytes > 0 && limited) {
-        tcp_congestion_acked(sock, result->acked_bytes);
+        tcp_congestion_acked(sock, result->acked_bytes, result->rtt_ns);
     }
 }
 

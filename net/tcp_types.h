@@ -228,6 +228,16 @@ struct tcp_cubic {
     uint64_t reno_credit;
 };
 
+/* RFC 9406: leaving the first slow start when the round-trip time begins to grow. */
+struct tcp_hystart {
+    uint32_t round_end;
+    uint32_t last_minimum_us; /* of the round before; 0: none */
+    uint32_t minimum_us;      /* of this round */
+    uint32_t baseline_us;     /* conservative slow start began with it */
+    uint8_t sample_count;
+    uint8_t conservative_rounds; /* 0: ordinary slow start */
+};
+
 struct tcp_listener {
     struct tcp_socket *accept_first;
     struct tcp_socket *accept_last;
@@ -339,6 +349,7 @@ struct tcp_socket {
     uint32_t cwnd;
     uint32_t ssthresh;
     struct tcp_cubic cubic;
+    struct tcp_hystart hystart;
 
     /* Recovery (RFC 6675, 8985, 9937). */
     uint32_t recover; /* send_next when recovery began */
