@@ -44,6 +44,14 @@ KERNEL_FLAGS += -fsanitize=undefined -fsanitize-trap=undefined -Wframe-larger-th
 endif
 KERNEL_ALL_SRCS := $(KERNEL_SRCS) $(DRIVERS_SRCS) $(NET_SRCS) $(FS_SRCS) $(WASI_SRCS)
 KERNEL_OBJS := $(patsubst %,$(O)/obj/%.o,$(KERNEL_ALL_SRCS))
+# What runs once at boot, in a report or beside a disk is made small instead of fast.
+KERNEL_SMALL_SRCS := $(filter fs/ext/% fs/tar% drivers/drivers.c drivers/pci.c drivers/virtio_pci.c \
+    drivers/virtio_mmio.c drivers/virtio_config.c kernel/base/fmt.c kernel/backtrace.c kernel/cmdline.c \
+    kernel/config.c kernel/machine.c kernel/main.c kernel/page_check.c kernel/panic.c \
+    kernel/profile.c kernel/symbols.c kernel/trap.c kernel/x86/acpi.c kernel/x86/bootinfo.c \
+    kernel/x86/cpu.c kernel/x86/pit.c kernel/x86/rtc.c net/dhcp% net/dns% net/ndp_router.c \
+    wasi/sock_resolve.c wasi/start.c,$(KERNEL_ALL_SRCS))
+$(patsubst %,$(O)/obj/%.o,$(KERNEL_SMALL_SRCS)): KERNEL_FLAGS += -Os
 
 .PHONY: kernel waferc
 kernel: $(O)/libkernel.a
