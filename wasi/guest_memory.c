@@ -132,21 +132,35 @@ uint32_t guest_match_keys(struct guest_addr list, uint32_t stride_bytes,
 
 _Static_assert(sizeof(struct guest_iovec) == 8, "entries are read as they lie in guest memory");
 
-/* Copies the entries one move each; most vectors have one or two. */
-static void load_entries(struct guest_addr iovecs, uint32_t count)
+/*
+ * Copies and checks the entries one move each; most vectors have one or two. Ranges are added
+ * up in 64 bits, where neither an end nor the sum can wrap.
+ */
+static enum err load_entries(struct guest_addr iovecs, uint32_t count, uint64_t *total_bytes)
 {
     const uint8_t *source = pointer_to(iovecs);
+    uint64_t memory_bytes = guest_memory_attached->size_bytes;
+    uint64_t sum_bytes = 0;
+    bool is_inside = true;
 
     x86_guest_access_begin();
     for (uint32_t i = 0; i < count; i++) {
-        __builtin_memcpy(&entries[i], source + i * sizeof(entries[0]), sizeof(entries[0]));
+        struct guest_iovec entry;
+
+        __builtin_memcpy(&entry, source + i * sizeof(entry), sizeof(entry));
+        entries[i] = entry;
+        is_inside &= (uint64_t)entry.address.value + entry.length_bytes <= memory_bytes;
+        sum_bytes += entry.length_bytes;
     }
     x86_guest_access_end();
+    *total_bytes = sum_bytes;
+    return is_inside ? ERR_OK : ERR_FAULT;
 }
 
 enum err guest_vector_load(struct guest_addr iovecs, uint32_t count, struct guest_vector *out)
 {
-    uint64_t total_bytes = 0;
+    uint64_t total_bytes;
+    enum err error;
 
     *out = (struct guest_vector){.entries = entries};
     if (guest_check(iovecs, (uint64_t)count * sizeof(struct guest_iovec)) != ERR_OK) {
@@ -155,12 +169,9 @@ enum err guest_vector_load(struct guest_addr iovecs, uint32_t count, struct gues
     if (count > GUEST_IOVEC_MAX) {
         return ERR_INVAL;
     }
-    load_entries(iovecs, count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (guest_check(entries[i].address, entries[i].length_bytes) != ERR_OK) {
-            return ERR_FAULT;
-        }
-        total_bytes += entries[i].length_bytes;
+    error = load_entries(iovecs, count, &total_bytes);
+    if (error != ERR_OK) {
+        return error;
     }
     if (total_bytes > UINT32_MAX) {
         return ERR_INVAL;
