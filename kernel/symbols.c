@@ -6,18 +6,31 @@
 
 #define WASM_PREFIX "wasm."
 
-/* As scripts/symbols.py writes it: entries sorted by offset, then the names. */
-struct symbol_entry {
-    uint32_t text_offset; /* from image_text_start */
-    uint32_t name_offset; /* from the first name */
-};
+/*
+ * As scripts/mksymbols.py writes it: the functions' offsets from image_text_start, sorted;
+ * for each group of SYMBOLS_PER_GROUP the offset of its first name; then all names, each
+ * ended by a NUL.
+ */
+#define SYMBOLS_PER_GROUP 32u
+
 struct symbol_table {
     uint32_t count;
-    uint32_t names_bytes;
-    struct symbol_entry entries[];
+    uint32_t group_count;
+    uint32_t offsets[];
 };
 
 extern const struct symbol_table wafer_symbols __attribute__((weak));
+
+static const char *name_at(const struct symbol_table *table, uint32_t index)
+{
+    const uint32_t *groups = &table->offsets[table->count];
+    const char *name = (const char *)&groups[table->group_count];
+    name += groups[index / SYMBOLS_PER_GROUP];
+    for (uint32_t skip = index % SYMBOLS_PER_GROUP; skip != 0; skip--) {
+        name += strlen(name) + 1;
+    }
+    return name;
+}
 
 bool symbols_find(uint64_t address, const char **out_name, uint64_t *out_offset)
 {
@@ -30,7 +43,7 @@ bool symbols_find(uint64_t address, const char **out_name, uint64_t *out_offset)
     uint32_t high = table->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (start + table->entries[middle].text_offset <= address) {
+        if (start + table->offsets[middle] <= address) {
             low = middle + 1;
         } else {
             high = middle;
@@ -39,9 +52,8 @@ bool symbols_find(uint64_t address, const char **out_name, uint64_t *out_offset)
     if (low == 0) {
         return false;
     }
-    const struct symbol_entry *entry = &table->entries[low - 1];
-    *out_name = (const char *)&table->entries[table->count] + entry->name_offset;
-    *out_offset = address - start - entry->text_offset;
+    *out_name = name_at(table, low - 1);
+    *out_offset = address - start - table->offsets[low - 1];
     return true;
 }
 

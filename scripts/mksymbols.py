@@ -2,12 +2,13 @@
 """Turns `nm -n` of a linked image into the symbol table that kernel/symbols.c reads.
 
 Standard input: nm's lines. Standard output: assembly for the section .wafer.symbols: the
-number of functions, the bytes of all names, (text offset, name offset) pairs sorted by
-offset, then the NUL-terminated names.
+number of functions and of groups of GROUP functions, the functions' offsets in the text,
+sorted, the offset of each group's first name, then the NUL-terminated names.
 """
 import sys
 
 NAME_MAX = 200
+GROUP = 32
 HIDDEN = ("image_", "stack_", "smap_", "$")
 
 
@@ -35,14 +36,16 @@ def main():
     sys.stdin.reconfigure(encoding="utf-8", errors="replace")
     start, functions = read_functions(sys.stdin)
     names = bytearray()
-    entries = []
-    for address, name in functions:
-        entries.append(f".long {address - start:#x}, {len(names)}")
+    groups = []
+    for number, (_, name) in enumerate(functions):
+        if number % GROUP == 0:
+            groups.append(len(names))
         names += name.encode()[:NAME_MAX] + b"\0"
     out = ['.section .note.GNU-stack, "", @progbits', '.section .wafer.symbols, "a"',
            ".balign 8", ".globl wafer_symbols", "wafer_symbols:",
-           f".long {len(functions)}, {len(names)}"]
-    out += entries
+           f".long {len(functions)}, {len(groups)}"]
+    out += [f".long {address - start:#x}" for address, _ in functions]
+    out += [f".long {offset}" for offset in groups]
     for at in range(0, len(names), 64):
         out.append(".byte " + ",".join(str(byte) for byte in names[at:at + 64]))
     print("\n".join(out))
