@@ -78,7 +78,7 @@ def _vector(value):
 
 def _refuse_signalling(text, width):
     """As a constant of the module, a signalling NaN meets LLVM's folding of x * 1, x + -0 and
-    the like, which does not quiet it (docs/decisions/)."""
+    the like, which does not quiet it (docs/decisions/0007)."""
     bits = _bits(text, width)
     quiet = 1 << (22 if width == 32 else 51)
     infinity = 0x7f800000 if width == 32 else 0x7ff << 52
