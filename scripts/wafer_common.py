@@ -88,10 +88,11 @@ class Forward:
         self.guest = parse_port(parts[2], option)
 
 
-def kernel_words(options):
-    """The command line for one run: directories, environment, listeners, arguments."""
+def kernel_words(options, is_image=False):
+    """The command line: directories, environment, listeners, arguments. An image that was
+    built before has directories of its own already."""
     guests = [d.guest for d in options.dirs]
-    if not any(os.path.normpath("/" + guest) in ("/", "//", "/tmp") for guest in guests):
+    if not is_image and not any(os.path.normpath("/" + guest) in ("/", "//", "/tmp") for guest in guests):
         guests.append("/tmp")  # programs expect one; it lives in memory
     words = [f"dir={quote(guest)}" for guest in guests]
     words += [volume.word() for volume in getattr(options, "volumes", [])]
