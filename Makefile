@@ -190,6 +190,10 @@ clean:
 SUITE_BOOT = tests/boot/run.py --out $(O)
 SUITE_KERNEL = tests/kernel/run.py --out $(O)
 SUITE_APPS = tests/apps/run.py --out $(O)
+SUITE_NET_TAP = tests/net/test_tap.py $(O)/unit/tap_host
+test-net: $(O)/unit/test_tcp_sim $(O)/unit/tap_host
+	$(Q)tests/run.py --logs $(O)/test-logs \
+	    'simulator=tests/unit/run.sh $(O)/unit test_tcp_sim' 'linux=$(SUITE_NET_TAP)'
 SUITE_VOLUME = tests/volume/run.py --out $(O)
 .PHONY: test-volume
 test-volume: waferc kernel
@@ -232,3 +236,6 @@ bench-http: setup-bench waferc kernel examples
 .PHONY: bench-aot
 bench-aot: setup-bench waferc
 	$(Q)bench/aot/run.py --out $(O)
+.PHONY: bench-fs
+bench-fs: setup-bench waferc kernel
+	$(Q)bench/files/run.py --out $(O)
