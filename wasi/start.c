@@ -1,7 +1,6 @@
 #include "wasi/wasi.h"
 
 #include "fs/fs.h"
-#include "kernel/base/fmt.h"
 #include "kernel/clock.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
@@ -173,6 +172,8 @@ _Noreturn void wasi_start(const struct wasi_config *config)
     }
     if (module->start != NULL) {
         wasm_call(module->start);
+    } else if (module->initialize == NULL) {
+        log_warning(TAG, "the module exports neither _start nor _initialize: nothing to run");
     }
     wasi_instance_end();
     machine_exit(0);
