@@ -2,20 +2,24 @@
 
 #include "kernel/mem.h"
 
-#include <stdbool.h>
+/* What the network and the application's memory need to go on: an eighth of RAM, or 64 MiB. */
+#define RESERVE_SHARE     8u
+#define RESERVE_PAGES_MAX ((64u << 20) / PAGE_BYTES)
 
 void fs_budget_init(struct fs_budget *budget, uint64_t limit_bytes)
 {
+    size_t reserve = pages_total_count() / RESERVE_SHARE;
+    reserve = reserve < RESERVE_PAGES_MAX ? reserve : RESERVE_PAGES_MAX;
     *budget = (struct fs_budget){
         .limit_bytes = limit_bytes != 0 ? limit_bytes : UINT64_MAX,
-        .reserve_pages = limit_bytes != 0 ? 0 : pages_total_count() / 8,
+        .reserve_pages = limit_bytes != 0 ? 0 : reserve,
     };
 }
 
 static bool budget_allows(const struct fs_budget *budget, size_t more_bytes)
 {
     return more_bytes <= budget->limit_bytes - budget->used_bytes &&
-           pages_free_count() > budget->reserve_pages;
+           (budget->is_unreserved || pages_free_count() > budget->reserve_pages);
 }
 
 void *fs_budget_heap(struct fs_budget *budget, size_t size_bytes)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,9 +14,10 @@ struct fs_budget {
     uint64_t used_bytes;
     uint64_t limit_bytes;
     size_t reserve_pages; /* never let the free pages of the machine fall below this */
+    bool is_unreserved;   /* for now: what the machine cannot do without */
 };
 
-/* 0 for limit_bytes: as much as leaves an eighth of RAM free. */
+/* 0 for limit_bytes: as much as leaves an eighth of RAM free, 64 MiB at most. */
 void fs_budget_init(struct fs_budget *budget, uint64_t limit_bytes);
 
 /* NULL when the budget or the machine is exhausted. Heap memory is zeroed, pages are not. */

@@ -26,12 +26,14 @@ enum err fs_create(const void *tar, size_t size_bytes, uint64_t limit_bytes, str
         err = tarfs_load(tree, tar, size_bytes);
     }
     if (err == ERR_OK) {
+        ramfs_set_loading(tree, true);
         err = vfs_make_directory(tree, "tmp", 3);
+        ramfs_set_loading(tree, false);
         err = err == ERR_EXIST ? ERR_OK : err;
     }
     if (err != ERR_OK) {
         ramfs_destroy(tree);
-        return err;
+        return err == ERR_NOSPC ? ERR_NOMEM : err;
     }
     *root = tree;
     return ERR_OK;

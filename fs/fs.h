@@ -21,9 +21,10 @@
 /*
  * Builds the tree from a tar of size_bytes (0: an empty tree) and hands out its root,
  * one reference. `/tmp` exists afterwards. limit_bytes bounds all memory the tree may
- * take beyond the tar itself; 0 means "leave an eighth of RAM to the others".
- * A damaged tar is ERR_INVAL, logged with the offset and the reason; an entry that a
- * careful reader must not create (`..`, an unknown type) is skipped with a warning.
+ * take beyond the tar itself; 0 means "leave an eighth of RAM, 64 MiB at most, to the others".
+ * ERR_NOMEM when the tree does not fit. A damaged tar is ERR_INVAL, logged with the offset and the
+ * reason; an entry that a careful reader must not create (`..`, an unknown type) is skipped with a
+ * warning.
  */
 enum err fs_create(const void *tar, size_t size_bytes, uint64_t limit_bytes,
                    struct vfs_node **root) WARN_UNUSED;

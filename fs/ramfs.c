@@ -453,7 +453,9 @@ void ramfs_destroy(struct vfs_node *root)
 
 void ramfs_set_loading(struct vfs_node *root, bool is_loading)
 {
-    ram_node_of(root)->fs->is_loading = is_loading;
+    struct ram_fs *fs = ram_node_of(root)->fs;
+    fs->is_loading = is_loading;
+    fs->budget.is_unreserved = is_loading;
 }
 
 void ramfs_set_lower(struct vfs_node *file, const void *data, size_t size_bytes)

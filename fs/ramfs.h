@@ -16,7 +16,10 @@ enum err ramfs_create(uint64_t limit_bytes, struct vfs_node **root) WARN_UNUSED;
 /* Frees the whole tree. No reference but the root's may be left. */
 void ramfs_destroy(struct vfs_node *root);
 
-/* While set, adding to a directory does not touch its times: the archive's shall stay. */
+/*
+ * While set, adding to a directory does not touch its times: the archive's shall stay. And the
+ * tree may take the memory it would leave to others: without the archive nothing can run.
+ */
 void ramfs_set_loading(struct vfs_node *root, bool is_loading);
 /* Gives an empty file its lower bytes, which must stay unchanged for ever. */
 void ramfs_set_lower(struct vfs_node *file, const void *data, size_t size_bytes);

@@ -161,9 +161,21 @@ static void tree_cut(struct ram_data *data, struct fs_budget *budget, uint64_t f
 /* ---- Pages ------------------------------------------------------------------------------------
  */
 
-/* The writable page of an index, made from the lower bytes if it is not there yet. */
+/* Whoever reserved a page and did not commit it gets no say about what is in it. */
+static void unfilled_clear(struct ram_data *data)
+{
+    if (data->unfilled != NULL) {
+        memset(data->unfilled, 0, PAGE_BYTES);
+        data->unfilled = NULL;
+    }
+}
+
+/*
+ * The writable page of an index, made from the lower bytes if it is not there yet. `whole`: all
+ * of it is about to be written, so what it holds first does not matter.
+ */
 static enum err page_get(struct ram_data *data, struct fs_budget *budget, uint64_t index,
-                         uint8_t **out)
+                         bool whole, uint8_t **out)
 {
     void **slot;
     enum err err = tree_slot(data, budget, index, &slot);
@@ -175,7 +187,10 @@ static enum err page_get(struct ram_data *data, struct fs_budget *budget, uint64
         }
         uint64_t start = index * PAGE_BYTES;
         size_t copied = 0;
-        if (start < data->lower_bytes) {
+        if (start >= data->lower_bytes && whole) {
+            data->unfilled = page;
+            copied = PAGE_BYTES;
+        } else if (start < data->lower_bytes) {
             copied = (size_t)minimum(data->lower_bytes - start, PAGE_BYTES);
             memcpy(page, data->lower + start, copied);
         }
@@ -198,7 +213,7 @@ static enum err small_to_page(struct ram_data *data, struct fs_budget *budget)
         return ERR_OK;
     }
     uint8_t *page;
-    enum err err = page_get(data, budget, 0, &page);
+    enum err err = page_get(data, budget, 0, false, &page);
     if (err == ERR_OK) {
         memcpy(page, data->small, data->small_capacity);
         fs_budget_heap_free(budget, data->small, data->small_capacity);
@@ -229,10 +244,11 @@ static enum err small_reserve(struct ram_data *data, struct fs_budget *budget, u
 /* ---- Reading ----------------------------------------------------------------------------------
  */
 
-void ram_data_read_span(const struct ram_data *data, uint64_t offset, size_t max_bytes,
+void ram_data_read_span(struct ram_data *data, uint64_t offset, size_t max_bytes,
                         struct vfs_span *out)
 {
     *out = (struct vfs_span){.permanent = true};
+    unfilled_clear(data);
     if (offset >= data->size_bytes) {
         return;
     }
@@ -269,6 +285,7 @@ void ram_data_read_span(const struct ram_data *data, uint64_t offset, size_t max
 enum err ram_data_reserve(struct ram_data *data, struct fs_budget *budget, uint64_t offset,
                           size_t max_bytes, struct vfs_write_span *out)
 {
+    unfilled_clear(data);
     if (data->height == 0 && data->lower_bytes == 0 && offset < SMALL_BYTES_MAX &&
         max_bytes <= SMALL_BYTES_MAX - offset) {
         enum err err = small_reserve(data, budget, (uint32_t)(offset + max_bytes));
@@ -278,9 +295,10 @@ enum err ram_data_reserve(struct ram_data *data, struct fs_budget *budget, uint6
         return err;
     }
     uint8_t *page;
+    bool whole = offset % PAGE_BYTES == 0 && max_bytes >= PAGE_BYTES;
     enum err err = small_to_page(data, budget);
     if (err == ERR_OK) {
-        err = page_get(data, budget, offset / PAGE_BYTES, &page);
+        err = page_get(data, budget, offset / PAGE_BYTES, whole, &page);
     }
     if (err == ERR_OK) {
         size_t start = offset % PAGE_BYTES;
@@ -292,6 +310,10 @@ enum err ram_data_reserve(struct ram_data *data, struct fs_budget *budget, uint6
 
 void ram_data_commit(struct ram_data *data, uint64_t offset, size_t size_bytes)
 {
+    if (data->unfilled != NULL) {
+        memset(data->unfilled + size_bytes, 0, PAGE_BYTES - size_bytes);
+        data->unfilled = NULL;
+    }
     if (offset + size_bytes > data->size_bytes) {
         data->size_bytes = offset + size_bytes;
     }
@@ -299,6 +321,7 @@ void ram_data_commit(struct ram_data *data, uint64_t offset, size_t size_bytes)
 
 void ram_data_set_size(struct ram_data *data, struct fs_budget *budget, uint64_t size_bytes)
 {
+    unfilled_clear(data);
     if (size_bytes < data->size_bytes) {
         data->lower_bytes = minimum(data->lower_bytes, size_bytes);
         uint64_t kept_pages = size_bytes / PAGE_BYTES + (size_bytes % PAGE_BYTES != 0 ? 1 : 0);
@@ -328,11 +351,12 @@ enum err ram_data_allocate(struct ram_data *data, struct fs_budget *budget, uint
     if (size_bytes / PAGE_BYTES > pages_total_count()) {
         return ERR_NOSPC;
     }
+    unfilled_clear(data);
     enum err err = small_to_page(data, budget);
     for (uint64_t index = offset / PAGE_BYTES; err == ERR_OK && index <= (end - 1) / PAGE_BYTES;
          index++) {
         uint8_t *page;
-        err = page_get(data, budget, index, &page);
+        err = page_get(data, budget, index, false, &page);
     }
     if (err != ERR_OK) {
         tree_cut(data, budget, old_pages);

@@ -28,9 +28,11 @@ struct ram_data {
      */
     uint32_t height;
     void *root;
+    /* A new page that was reserved whole, so it was not cleared; NULL after its commit. */
+    uint8_t *unfilled;
 };
 
-void ram_data_read_span(const struct ram_data *data, uint64_t offset, size_t max_bytes,
+void ram_data_read_span(struct ram_data *data, uint64_t offset, size_t max_bytes,
                         struct vfs_span *out);
 enum err ram_data_reserve(struct ram_data *data, struct fs_budget *budget, uint64_t offset,
                           size_t max_bytes, struct vfs_write_span *out) WARN_UNUSED;

@@ -67,8 +67,8 @@ static enum err place_find(struct vfs_node *root, struct tar_string name, bool m
         *why = component_problem(component);
         if (*why == NULL && place->node == NULL) {
             if (make) {
-                err = root->ops->create(place->directory, place->name, VFS_TYPE_DIRECTORY,
-                                        &place->node);
+                struct vfs_node *parent = place->directory;
+                err = parent->ops->create(parent, place->name, VFS_TYPE_DIRECTORY, &place->node);
             } else {
                 *why = "what it links to is not there";
             }
@@ -83,7 +83,7 @@ static enum err place_find(struct vfs_node *root, struct tar_string name, bool m
         place->directory = place->node;
         place->node = NULL;
         place->name = component;
-        err = root->ops->lookup(place->directory, component, &place->node);
+        err = place->directory->ops->lookup(place->directory, component, &place->node);
         err = err == ERR_NOENT ? ERR_OK : err;
     }
     if (err != ERR_OK || *why != NULL) {

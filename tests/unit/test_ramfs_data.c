@@ -249,8 +249,30 @@ static void test_limit(void **state)
     assert_int_equal(put(2 * PAGE_BYTES, page, 1), ERR_OK);
     fs_budget_init(&budget, 0);
     budget.used_bytes = 3 * PAGE_BYTES;
-    fake_free_pages = pages_total_count() / 8;
+    fake_free_pages = (64u << 20) / PAGE_BYTES;
     assert_int_equal(put(5 * PAGE_BYTES, page, 1), ERR_NOSPC);
+}
+
+/* The pages of the fake kernel are full of 0xa5: none of it may ever show. */
+static void test_reserved_and_not_committed(void **state)
+{
+    (void)state;
+    struct vfs_write_span span;
+    ram_data_set_size(&data, &budget, 4 * PAGE_BYTES);
+    assert_int_equal(ram_data_reserve(&data, &budget, PAGE_BYTES, 9000, &span), ERR_OK);
+    assert_int_equal(span.size_bytes, PAGE_BYTES);
+    expect(0, 0, 4 * PAGE_BYTES);
+    assert_int_equal(ram_data_reserve(&data, &budget, 0, PAGE_BYTES, &span), ERR_OK);
+    memset(span.data, 'p', 10);
+    ram_data_commit(&data, 0, 10);
+    expect(0, 'p', 10);
+    expect(10, 0, 4 * PAGE_BYTES - 10);
+    assert_int_equal(ram_data_reserve(&data, &budget, 2 * PAGE_BYTES, PAGE_BYTES, &span), ERR_OK);
+    assert_int_equal(ram_data_reserve(&data, &budget, 3 * PAGE_BYTES, PAGE_BYTES, &span), ERR_OK);
+    expect(10, 0, 4 * PAGE_BYTES - 10);
+    assert_int_equal(ram_data_reserve(&data, &budget, 5 * PAGE_BYTES, PAGE_BYTES, &span), ERR_OK);
+    ram_data_set_size(&data, &budget, 6 * PAGE_BYTES);
+    expect(10, 0, 6 * PAGE_BYTES - 10);
 }
 
 /* Random operations against a flat array. */
@@ -306,6 +328,7 @@ int main(void)
         TEST(test_allocate),
         TEST(test_no_memory),
         TEST(test_limit),
+        TEST(test_reserved_and_not_committed),
         TEST(test_against_a_model),
     };
     return cmocka_run_group_tests_name("ramfs_data", tests, NULL, NULL);
