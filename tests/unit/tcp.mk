@@ -4,8 +4,14 @@ TCP_HARNESS_SRCS := tests/unit/tcp_harness.c $(NET_SRCS)
 UNIT_TESTS += test_tcp_states
 test_tcp_states_SRCS := tests/unit/test_tcp_states.c $(TCP_HARNESS_SRCS)
 
+UNIT_TESTS += test_tcp_listen
+test_tcp_listen_SRCS := tests/unit/test_tcp_listen.c $(TCP_HARNESS_SRCS)
+
 UNIT_TESTS += test_tcp_data
 test_tcp_data_SRCS := tests/unit/test_tcp_data.c $(TCP_HARNESS_SRCS)
+
+UNIT_TESTS += test_tcp_recovery
+test_tcp_recovery_SRCS := tests/unit/test_tcp_recovery.c $(TCP_HARNESS_SRCS)
 
 UNIT_TESTS += test_net_timer
 test_net_timer_SRCS := tests/unit/test_net_timer.c net/timer.c net/hash.c

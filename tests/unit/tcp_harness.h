@@ -90,3 +90,29 @@ void peer_send_at(struct peer *peer, uint8_t flags, uint32_t seq, uint32_t lengt
 void socket_write(struct net_socket *socket, size_t length);
 /* Reads and drops everything; returns the number of bytes. */
 size_t socket_read(struct net_socket *socket);
+
+/* Flags without their prefix, as in the standards' notation. */
+enum {
+    FIN = TCP_FIN_BIT,
+    SYN = TCP_SYN_BIT,
+    RST = TCP_RST_BIT,
+    PSH = TCP_PSH_BIT,
+    ACK = TCP_ACK_BIT
+};
+
+/* PSH is a matter of taste and not looked at. */
+#define EXPECT(segment, wanted_flags, wanted_seq, wanted_ack, wanted_length)                       \
+    do {                                                                                           \
+        const struct seg *s_ = (segment);                                                          \
+        assert_int_equal(s_->flags & ~PSH, wanted_flags);                                          \
+        assert_int_equal(s_->seq, wanted_seq);                                                     \
+        assert_int_equal(s_->ack, wanted_ack);                                                     \
+        assert_int_equal(s_->length, wanted_length);                                               \
+    } while (0)
+
+#define TCP_TEST(name) cmocka_unit_test_setup_teardown(name, tcp_setup, tcp_teardown)
+
+static inline struct tcp_socket *inner(struct net_socket *socket)
+{
+    return (struct tcp_socket *)socket;
+}
