@@ -3,6 +3,7 @@
 #include "fs/ramfs.h"
 #include "fs/tar_reader.h"
 #include "fs/vfs_ops.h"
+#include "kernel/base/assert.h"
 #include "kernel/base/string.h"
 #include "kernel/log.h"
 
@@ -61,6 +62,7 @@ static enum err place_find(struct vfs_node *root, struct tar_string name, bool m
 {
     struct vfs_name component;
     enum err err = ERR_OK;
+    ASSERT(root != NULL);
     *place = (struct vfs_place){.node = root};
     vfs_node_get(root);
     while (err == ERR_OK && component_next(&name, &component)) {
