@@ -265,9 +265,7 @@ void tcp_congestion_reduce(struct tcp_socket *sock);
 /* Before sending after a pause longer than the RTO (RFC 5681 §4.1). */
 void tcp_congestion_idle(struct tcp_socket *sock);
 
-/* ---- tcp_rtt.c
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- tcp_rtt.c ------------------------------------------------------------------------------ */
 
 void tcp_rtt_sample(struct tcp_socket *sock, uint64_t rtt_ns);
 static inline uint64_t tcp_rto_ns(const struct tcp_socket *sock)

@@ -275,8 +275,7 @@ void tcp_establish(struct tcp_socket *sock, const struct tcp_options *options)
     tcp_arm_keep_alive(sock);
 }
 
-/* ---- Open and close
- * -------------------------------------------------------------------------------- */
+/* ---- Open and close ------------------------------------------------------------------------- */
 
 enum err tcp_connect(struct tcp_socket *sock, const struct net_endpoint *remote)
 {
@@ -374,8 +373,7 @@ void tcp_close(struct tcp_socket *sock)
     }
 }
 
-/* ---- The module
- * -------------------------------------------------------------------------------------- */
+/* ---- The module ----------------------------------------------------------------------------- */
 
 enum err tcp_init(struct net_stack *stack)
 {

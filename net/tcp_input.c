@@ -25,8 +25,7 @@ static void take_peer_timestamp(struct tcp_socket *sock, const struct tcp_segmen
     sock->peer_timestamp_ns = tcp_stack(sock)->now_ns;
 }
 
-/* ---- SYN_SENT (RFC 9293 §3.10.7.3)
- * ---------------------------------------------------------------- */
+/* ---- SYN_SENT (RFC 9293 §3.10.7.3) ---------------------------------------------------------- */
 
 /* What the peer's SYN says, limited to what ours offered. */
 static void settle_options(struct tcp_socket *sock, const struct tcp_segment *segment)
@@ -95,8 +94,7 @@ static void syn_sent_input(struct tcp_socket *sock, struct tcp_segment *segment)
     tcp_wake(sock);
 }
 
-/* ---- All synchronized states (§3.10.7.4)
- * ------------------------------------------------------------- */
+/* ---- All synchronized states (§3.10.7.4) ---------------------------------------------------- */
 
 /* RFC 7323 §5.3 R1. */
 static bool fails_paws(const struct tcp_socket *sock, const struct tcp_segment *segment)
@@ -325,8 +323,7 @@ void tcp_socket_input(struct tcp_socket *sock, struct tcp_segment *segment)
     }
 }
 
-/* ---- Which of them
- * ------------------------------------------------------------------------------------- */
+/* ---- Which of them -------------------------------------------------------------------------- */
 
 static void demultiplex(struct net_stack *stack, struct tcp_segment *segment)
 {
@@ -375,8 +372,7 @@ void tcp_input(struct net_stack *stack, struct net_buffer *chain, const struct i
     }
 }
 
-/* ---- ICMP (RFC 5927: only what is about data in flight counts)
- * -------------------------------------------- */
+/* ---- ICMP (RFC 5927: only what is about data in flight counts) ------------------------------ */
 
 static void shrink_path(struct tcp_socket *sock, const struct ip_error *error)
 {

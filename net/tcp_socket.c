@@ -251,8 +251,7 @@ static enum err get_option(struct net_socket *socket, enum net_socket_option opt
     }
 }
 
-/* ---- Readiness
- * -------------------------------------------------------------------------------------- */
+/* ---- Readiness ------------------------------------------------------------------------------ */
 
 static bool read_ends(const struct tcp_socket *sock)
 {
@@ -303,8 +302,7 @@ static size_t writable_bytes(const struct net_socket *socket)
     return tcp_is_synchronized(sock) && !sock->fin_queued ? tcp_send_room(sock) : 0;
 }
 
-/* ---- Data
- * --------------------------------------------------------------------------------------------- */
+/* ---- Data ----------------------------------------------------------------------------------- */
 
 static enum err send_reserve(struct net_socket *socket, size_t want_bytes, struct net_span *out)
 {

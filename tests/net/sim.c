@@ -105,8 +105,7 @@ static void hook_wake(void *context, struct net_socket *socket)
     }
 }
 
-/* ---- The card
- * ------------------------------------------------------------------------------------ */
+/* ---- The card ------------------------------------------------------------------------------- */
 
 static void finish_held(struct sim_host *host)
 {
@@ -229,8 +228,7 @@ static const struct netdev_ops card_ops = {
     .arm = card_arm,
 };
 
-/* ---- The whole
- * ----------------------------------------------------------------------------------- */
+/* ---- The whole ------------------------------------------------------------------------------ */
 
 void sim_create(struct sim *sim, const struct sim_config *config)
 {
