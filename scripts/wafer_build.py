@@ -44,13 +44,11 @@ class Toolbox:
                      "building waferc and the kernel",
                      env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS")})
 
-    def stamp(self):
-        """Changes whenever the compiler or the kernel does."""
-        parts = []
-        for path in (self.waferc, self.kernel):
-            status = os.stat(path)
-            parts.append(f"{status.st_size}.{status.st_mtime_ns}")
-        return "/".join(parts)
+    @staticmethod
+    def stamp(path):
+        """Changes whenever the file does."""
+        status = os.stat(path)
+        return f"{status.st_size:x}-{status.st_mtime_ns:x}"
 
     def kernel_imports(self):
         """(module, field, signature) of every function the kernel has."""
@@ -152,35 +150,45 @@ def is_image(path):
         return file.read(4) == b"\x7fELF"
 
 
+def make_image(tools, options, folder, image, note):
+    """Fills the cache: the object if there is none yet, and the image."""
+    uses_sockets = check_imports(tools, options)
+    with open(note, "w", encoding="ascii") as file:
+        file.write("1" if uses_sockets else "0")
+    object_file = os.path.join(folder, "module.o")
+    if not os.path.exists(object_file):
+        compile_module(tools, options, os.path.join(folder, "new.o"))
+        os.replace(os.path.join(folder, "new.o"), object_file)
+    for old in os.listdir(folder):
+        if old.endswith(".elf"):
+            os.unlink(os.path.join(folder, old))
+    link_image(tools, object_file, os.path.join(folder, "new.elf"))
+    os.replace(os.path.join(folder, "new.elf"), image)
+
+
 def prepare(options):
     """For wafer run: the image to boot, from the cache if nothing changed."""
     if is_image(options.module):
-        tar = None
         if options.dirs:
             raise WaferError(f"{options.module} is an image: its directories were fixed by "
                              "wafer build", EXIT_USAGE)
-        return Artefact(options.module, None, True, tar)
+        return Artefact(options.module, None, True)
     tools = Toolbox()
     digest = hashlib.sha256()
     with open(options.module, "rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
-    digest.update(f"{tools.stamp()} {options.optimise} {options.cpu}".encode())
+    digest.update(f"{tools.stamp(tools.waferc)} {options.optimise} {options.cpu}".encode())
     name = module_name(options.module)
     folder = os.path.join(tools.out, "run", f"{name}-{digest.hexdigest()[:16]}")
-    image = os.path.join(folder, name + ".elf")
+    # The object depends on the module and the compiler, the image on the kernel too.
+    image = os.path.join(folder, f"{tools.stamp(tools.kernel)}.elf")
     note = os.path.join(folder, "sockets")
     if not os.path.exists(image):
         os.makedirs(folder, exist_ok=True)
         with locked(os.path.join(folder, "lock")):
             if not os.path.exists(image):
-                uses_sockets = check_imports(tools, options)
-                with open(note, "w", encoding="ascii") as file:
-                    file.write("1" if uses_sockets else "0")
-                object_file = os.path.join(folder, name + ".o")
-                compile_module(tools, options, object_file)
-                link_image(tools, object_file, os.path.join(folder, "new.elf"))
-                os.replace(os.path.join(folder, "new.elf"), image)
+                make_image(tools, options, folder, image, note)
     with open(note, encoding="ascii") as file:
         uses_sockets = file.read() == "1"
     tar = None

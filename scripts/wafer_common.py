@@ -88,12 +88,12 @@ class Forward:
         self.guest = parse_port(parts[2], option)
 
 
-def kernel_words(options, is_image=False):
-    """The command line: directories, environment, listeners, arguments. An image that was
-    built before has directories of its own already."""
+def kernel_words(options):
+    """The command line for one run: directories, environment, listeners, arguments."""
     guests = [d.guest for d in options.dirs]
-    if not is_image and not any(os.path.normpath("/" + guest) in ("/", "//", "/tmp") for guest in guests):
-        guests.append("/tmp")  # programs expect one; it lives in memory
+    if guests and not any(os.path.normpath("/" + guest) in ("/", "//", "/tmp")
+                          for guest in guests):
+        guests.append("/tmp")  # programs that work on files expect one; it lives in memory
     words = [f"dir={quote(guest)}" for guest in guests]
     words += [volume.word() for volume in getattr(options, "volumes", [])]
     for setting in options.env:

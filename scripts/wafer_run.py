@@ -340,7 +340,7 @@ def run(options):
     terminals = ",".join(str(fd) for fd in range(3) if is_terminal(fd))
     words = ["log=info"] + network_words + ([f"tty={terminals}"] if terminals else [])
     words += [f"argv0={artefact.name}"] if artefact.name else []
-    own_words = kernel_words(options, is_image=artefact.name is None)
+    own_words = kernel_words(options)
     if not artefact.image.endswith(".iso"):
         arguments += ["-append", " ".join(words + own_words)]
     elif own_words:
