@@ -33,10 +33,11 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wcast-qual -Wvla -Wunde
             -Wstrict-prototypes -Wmissing-prototypes
 
 # ---- The kernel: freestanding, no vector registers, top 2 GiB ----------------------------------
+# Guest memory begins at address 0, so the compiler must not take null for unreachable.
 KERNEL_FLAGS := -std=gnu17 -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-pic \
     -mcmodel=kernel -fno-omit-frame-pointer -fno-common -fno-strict-aliasing \
     -fstack-protector-strong -mstack-protector-guard=global -ftrivial-auto-var-init=zero \
-    -ffunction-sections -fdata-sections \
+    -ffunction-sections -fdata-sections -fno-delete-null-pointer-checks \
     -ffile-prefix-map=$(CURDIR)=. -I. $(WARNINGS) -Wframe-larger-than=1024
 # Undefined behaviour traps and is reported by kernel/trap.c; use a build folder of its own.
 ifdef UBSAN
