@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -206,6 +207,28 @@ static void test_binary_size(void **state)
     assert_next(TAR_REGULAR, "f", "abc");
 }
 
+/* Signed sums, and the largest sum there is. */
+static void test_checksums(void **state)
+{
+    (void)state;
+    tar_add_file(&tar, "gr\xc3\xbc\xc3\x9f", "abc");
+    unsigned sum = 0;
+    int difference = 4 * 256;
+    for (size_t i = 0; i < 512; i++) {
+        sum += i >= 148 && i < 156 ? ' ' : tar.bytes[i];
+    }
+    snprintf((char *)tar.bytes + 148, 8, "%06o", sum - (unsigned)difference);
+    start();
+    assert_next(TAR_REGULAR, "gr\xc3\xbc\xc3\x9f", "abc");
+    tar_builder_free(&tar);
+    tar_add_file(&tar, "f", "");
+    memset(tar.bytes + 345, 0xff, 155);
+    memset(tar.bytes, 0xff, 100);
+    tar_fix_checksum(&tar);
+    start();
+    assert_int_equal(tar_reader_next(&reader, &entry), ERR_OK);
+}
+
 static void assert_damaged(void)
 {
     start();
@@ -288,6 +311,7 @@ int main(void)
         cmocka_unit_test_teardown(test_pax_global_header_is_skipped, teardown),
         cmocka_unit_test_teardown(test_sparse_and_devices_are_other, teardown),
         cmocka_unit_test_teardown(test_binary_size, teardown),
+        cmocka_unit_test_teardown(test_checksums, teardown),
         cmocka_unit_test_teardown(test_damage, teardown),
         cmocka_unit_test_teardown(test_damaged_pax, teardown),
         cmocka_unit_test_teardown(test_extension_without_entry, teardown),
