@@ -66,7 +66,6 @@ static bool parse_ipv6(const char *text, size_t length, uint8_t out[16])
                 return false;
             }
             used += 4;
-            at = length;
             break;
         }
         if (digits == 0 || digits > 4 || used > 14) {

@@ -255,6 +255,7 @@ static bool retransmit_lost(struct tcp_socket *sock)
         if (room < payload && room < record->end - record->start && flight > 0) {
             break;
         }
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): at least TCP_MSS_MINIMUM less options */
         room = room < payload ? payload : room - room % payload;
         if (!tcp_retransmit(sock, record, room)) {
             break;

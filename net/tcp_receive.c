@@ -421,8 +421,8 @@ void tcp_receive_discard(struct tcp_socket *sock, uint32_t length_bytes)
     }
     tune_buffer(sock, length_bytes);
     sock->receive_queued_bytes -= length_bytes;
-    while (length_bytes > 0) {
-        struct net_buffer *part = sock->receive_first;
+    struct net_buffer *part;
+    while (length_bytes > 0 && (part = sock->receive_first) != NULL) {
         uint32_t take = part->length_bytes < length_bytes ? part->length_bytes : length_bytes;
 
         part->data += take;

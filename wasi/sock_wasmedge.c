@@ -104,6 +104,7 @@ static enum err receive_from(struct wasi_socket_transfer *transfer, const struct
     if (error == ERR_OK) {
         error = wasi_socket_transfer_receive(transfer);
     }
+    transfer->from = NULL; /* it points to this function's frame */
     if (error == ERR_OK) {
         error = write_source(from, &source, transfer->is_truncated);
     }
