@@ -76,6 +76,8 @@ def make_parser():
                      help="give up when the application has not started by then (default 60)")
     run.add_argument("--gdb", action="store_true", help="wait for gdb on port 1234")
     run.add_argument("--pcap", metavar="FILE", help="record the network traffic")
+    run.add_argument("--profile", metavar="FILE",
+                     help="sample where time goes; FILE gets folded stacks for flame graphs")
     run.add_argument("--qemu", action="append", default=[], metavar="ARG",
                      help="a further argument for QEMU (repeatable)")
     run.add_argument("-v", "--verbose", action="store_true", help="show the kernel's log")
