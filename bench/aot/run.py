@@ -6,29 +6,21 @@ and Node; the same -march for all that can, contraction of multiply-adds off in 
 none). Checksums must agree. Contestants take turns (A B C D, A B C D, ...); the table shows
 the median of the rounds, relative to native.
 
+Real programs follow (programs.py).
+
 Usage: bench/aot/run.py [--out BUILD] [--rounds N] [--only NAME] [--cpu x86-64-v3]
 """
 import argparse
 import csv
-import math
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-CLANG = "clang-19"
+import programs
+from common import CLANG, HERE, ROOT, geometric_mean, run
+
 WASM2C_RUNTIME = "/usr/share/wabt/wasm2c"
-
-
-def run(command, **options):
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                            check=False, **options)
-    if result.returncode:
-        sys.exit(f"{' '.join(command)}\n{result.stdout}{result.stderr}")
-    return result.stdout
 
 
 class Kernel:
@@ -90,26 +82,15 @@ def measure(kernel, commands, rounds):
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def geometric_mean(values):
-    return math.exp(sum(map(math.log, values)) / len(values))
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--out", default=os.path.join(ROOT, "build"))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="")
-    parser.add_argument("--cpu", default="x86-64-v3")
-    options = parser.parse_args()
-    out = os.path.join(os.path.abspath(options.out), "bench", "aot")
-    os.makedirs(out, exist_ok=True)
+def report(out, waferc, options):
     sources = sorted(name for name in os.listdir(os.path.join(HERE, "kernels"))
                      if name.endswith(".c") and options.only in name)
+    if not sources:
+        return
     rows = {}
     for source in sources:
         kernel = Kernel(os.path.join(HERE, "kernels", source), out, options.cpu)
-        commands = contestants(kernel, os.path.join(os.path.abspath(options.out), "waferc"))
-        rows[kernel.name] = measure(kernel, commands, options.rounds)
+        rows[kernel.name] = measure(kernel, contestants(kernel, waferc), options.rounds)
         print(f"{kernel.name}: " + ", ".join(f"{name} {ns / 1e6:.0f} ms"
               for name, ns in rows[kernel.name].items()), file=sys.stderr, flush=True)
     names = list(next(iter(rows.values())))
@@ -124,6 +105,20 @@ def main():
         writer = csv.writer(file)
         writer.writerow(["kernel", *(f"{name} ns" for name in names)])
         writer.writerows([kernel, *times.values()] for kernel, times in rows.items())
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", default=os.path.join(ROOT, "build"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--cpu", default="x86-64-v3")
+    options = parser.parse_args()
+    out = os.path.join(os.path.abspath(options.out), "bench", "aot")
+    waferc = os.path.join(os.path.abspath(options.out), "waferc")
+    os.makedirs(out, exist_ok=True)
+    report(out, waferc, options)
+    programs.report(out, waferc, options.rounds, options.cpu, options.only)
     return 0
 
 

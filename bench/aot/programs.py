@@ -1,0 +1,298 @@
+"""Real programs from Debian's sources: native code against waferc's and Node's.
+
+SQLite's speedtest1, Lua, zlib's minigzip and bzip2 are fetched with apt-get source (lists of its
+own, the machine's configuration is not touched) and compiled natively and to WASI by
+the same clang -O3. Each runs as a Linux process, whole, its start included: waferc's code with
+the kernel's WASI layer and file system (programs/process.c), Node with node:wasi.
+Outputs must agree, but for the times that speedtest1 prints. Contestants take turns; the
+table shows medians, the ratios those of the pairs in one round.
+
+There is no wasm2c here: its translation of SQLite takes gcc -O3 minutes.
+"""
+import csv
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import time
+from dataclasses import dataclass, field
+
+from common import CLANG, HERE, ROOT, geometric_mean, run
+
+SOURCES = pathlib.Path(HERE) / "programs"
+DEBIAN = "deb-src http://deb.debian.org/debian bookworm main\n"
+COMMON = ["-O3", "-std=gnu17", "-ffp-contract=off", "-w"]
+TO_WASM = ["--target=wasm32-wasi", "-mbulk-memory", "-D_WASI_EMULATED_SIGNAL",
+           "-D_WASI_EMULATED_PROCESS_CLOCKS", "-lwasi-emulated-signal",
+           "-lwasi-emulated-process-clocks", "-Wl,-z,stack-size=1048576"]
+FAKES = ["tests/unit/fake_wasi.c", "tests/unit/fake_net_socket.c", "tests/unit/fake_dns.c"]
+TEXT_BYTES = 8 << 20
+TIMEOUT_S = 120
+
+
+class Unavailable(Exception):
+    """Why a program or a contestant is left out."""
+
+
+def attempt(command, what, cwd=None):
+    """Runs a command that may fail without ending the benchmark."""
+    result = subprocess.run([str(word) for word in command], cwd=cwd, stdin=subprocess.DEVNULL,
+                            capture_output=True, text=True, errors="replace", check=False)
+    if result.returncode:
+        lines = (result.stderr or result.stdout).strip().splitlines() or [str(result.returncode)]
+        first = next((line for line in lines if "error:" in line), lines[-1])
+        raise Unavailable(f"{what}: {first.replace('|', ' ')}")
+
+
+class Apt:
+    """apt-get with lists and caches below a folder of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.updated = False
+        for name in ("lists/partial", "archives/partial"):
+            (folder / "apt" / name).mkdir(parents=True, exist_ok=True)
+        (folder / "sources.list").write_text(DEBIAN)
+
+    def command(self, *arguments):
+        where = {"Etc::sourcelist": "sources.list", "Etc::sourceparts": "none",
+                 "State::lists": "apt/lists", "Cache": "apt"}
+        options = [f"-oDir::{key}={self.folder / value}" for key, value in where.items()]
+        return ["apt-get", "-qq", "-oAPT::Sandbox::User=root", *options, *arguments]
+
+    def source(self, package):
+        """The unpacked source of a package; fetched once."""
+        target = self.folder / package
+        if not list(target.glob("*/debian")):
+            if not (shutil.which("apt-get") and shutil.which("dpkg-source")):
+                raise Unavailable("needs apt-get and dpkg-source")
+            if not self.updated:
+                attempt(self.command("update"), "apt-get update")
+                self.updated = True
+            target.mkdir(exist_ok=True)
+            attempt(self.command("source", "--only-source", package), f"apt-get source {package}",
+                    target)
+        return next(target.glob("*/debian")).parent
+
+
+@dataclass
+class Program:
+    """What to compile, and the runs to time: {title: arguments}."""
+    package: str
+    files: list
+    runs: dict
+    flags: list = field(default_factory=list)
+    wasm_flags: list = field(default_factory=list)
+    prepare: object = None
+
+
+def amalgamate(folder):
+    """SQLite as one file, made by its own build."""
+    if (folder / "sqlite3.c").exists():
+        return
+    if not shutil.which("tclsh"):
+        raise Unavailable("needs tclsh")
+    attempt(["sh", "configure", "--disable-shared", "--disable-readline", "--disable-tcl"],
+            "configure", folder)
+    attempt(["make", "sqlite3.c"], "make sqlite3.c", folder)
+
+
+def lua_headers(folder):
+    """Debian's build makes one header. wasi-libc there has no setjmp.h; Lua can do without
+    where no error is caught: one ends the program, natively too."""
+    shim = folder / "shim"
+    shim.mkdir(exist_ok=True)
+    (shim / "setjmp.h").write_text("")
+    (shim / "lua5.4-deb-multiarch.h").write_text('#define DEB_HOST_MULTIARCH "any"\n')
+
+
+ZLIB = ("adler32 compress crc32 deflate gzclose gzlib gzread gzwrite infback inffast inflate "
+        "inftrees trees uncompr zutil test/minigzip").split()
+BZIP2 = "blocksort huffman crctable randtable compress decompress bzlib bzip2".split()
+LUA = ("lapi lauxlib lbaselib lcode lctype ldebug ldo ldump lfunc lgc llex lmathlib lmem lobject "
+       "lopcodes lparser lstate lstring lstrlib ltable ltablib ltm lundump lvm lzio").split()
+
+PROGRAMS = [
+    Program("sqlite3", ["sqlite3.c", "test/speedtest1.c", SOURCES / "sqlite_os.c"],
+            {"SQLite speedtest1": ["--memdb", "--verify", "--size", "50"]},
+            ["-DSQLITE_OMIT_LOAD_EXTENSION", "-DSQLITE_THREADSAFE=0", "-DSQLITE_OS_OTHER=1",
+             "-DSQLITE_TEMP_STORE=3", "-I.", "-lm"], prepare=amalgamate),
+    Program("lua5.4", [f"src/{name}.c" for name in LUA] + [SOURCES / "lua.c"],
+            {"Lua": ["workload.lua"]},
+            ["-Ishim", "-Isrc", "-lm", "-Dluai_jmpbuf=int", "-DLUAI_TRY(L,c,a)={a}",
+             "-DLUAI_THROW(L,c)=abort()"], prepare=lua_headers),
+    Program("zlib", [name + ".c" for name in ZLIB],
+            {"minigzip": ["-c", "-6", "text"], "minigzip -d": ["-c", "-d", "texts.gz"]},
+            ["-I.", "-DHAVE_UNISTD_H"]),
+    Program("bzip2", [name + ".c" for name in BZIP2],
+            {"bzip2": ["-c", "-9", "text"], "bzip2 -d": ["-c", "-d", "text.bz2"]}, ["-I."],
+            ["-Dfchmod(file,mode)=0", "-Dfchown(file,user,group)=0"]),
+]
+
+
+class Builder:
+    """Compiles programs; the WASI layer for waferc's code is compiled once."""
+
+    def __init__(self, out, waferc, cpu):
+        self.out = out
+        self.waferc = waferc
+        self.cpu = cpu
+        self.apt = Apt(out)
+        self.layer = None
+
+    def wasi_layer(self):
+        if self.layer is None:
+            names = [word for part in ("wasi", "fs")
+                     for word in pathlib.Path(ROOT, part, "sources.mk").read_text().split()
+                     if word.endswith(".c")]
+            self.layer = []
+            for name in [*names, *FAKES, os.path.relpath(SOURCES / "process.c", ROOT)]:
+                self.layer.append(str(self.out / (name.replace("/", "_") + ".o")))
+                run([CLANG, "-O2", "-std=gnu17", "-I" + ROOT, "-c", os.path.join(ROOT, name), "-o",
+                     self.layer[-1]])
+        return self.layer
+
+    def imports(self, module_object):
+        """Linker options that bind the object's imports to the kernel's functions."""
+        wanted = re.findall(r"U (wasm_import__\S+)", run(["nm", "-u", module_object]))
+        known = {f"wasm_import__{module}__{name}__{signature}": function
+                 for module, name, signature, function in re.findall(
+                     r"^IMPORT\((\w+), (\w+), (\w+), (\w+)\)",
+                     pathlib.Path(ROOT, "wasi/imports.def").read_text(), re.M)}
+        missing = [name for name in wanted if name not in known]
+        if missing:
+            raise Unavailable("unknown import " + missing[0])
+        return [f"-Wl,--defsym,{name}={known[name]}" for name in wanted]
+
+    def build(self, program):
+        """{contestant: stem of its program}"""
+        folder = self.apt.source(program.package)
+        if program.prepare:
+            program.prepare(folder)
+        stem = self.out / program.package
+        flags = [*program.files, *program.flags]
+        attempt([CLANG, *COMMON, "-march=" + self.cpu, "-o", f"{stem}.native", *flags],
+                "native build", folder)
+        attempt([CLANG, *COMMON, *TO_WASM, *program.wasm_flags, "-o", f"{stem}.wasm", *flags],
+                "WASI build", folder)
+        attempt([self.waferc, f"{stem}.wasm", "-o", f"{stem}.o", "-O3", "--cpu=" + self.cpu],
+                "waferc")
+        attempt([CLANG, "-static", "-no-pie", "-Wl,--defsym,wasm_memory=0x60000000",
+                 "-Wl,--wrap=console_write", *self.imports(f"{stem}.o"), "-o", f"{stem}.wafer",
+                 f"{stem}.o", *self.wasi_layer()], "link")
+        return stem
+
+
+def write_data(out, builder):
+    """The files that the programs read, as a folder and as a tar."""
+    data = out / "data"
+    data.mkdir(exist_ok=True)
+    shutil.copy(SOURCES / "workload.lua", data)
+    text = bytearray()
+    for program in PROGRAMS:
+        for path in sorted((builder.out / program.package).glob("*/**/*.[ch]")):
+            text += path.read_bytes()
+    (data / "text").write_bytes(text[:TEXT_BYTES])
+    for package, source, target, copies in (("zlib", "text", "texts.gz", 8),
+                                            ("bzip2", "text", "text.bz2", 1)):
+        native = builder.out / f"{package}.native"
+        if native.exists():
+            packed = subprocess.run([native, "-c", source], cwd=data, stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.PIPE, check=True).stdout
+            (data / target).write_bytes(packed * copies)
+    with tarfile.open(out / "data.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        tar.add(data, arcname=".")
+    return data
+
+
+def execute(command, data, output):
+    """Seconds of one run; its output goes to a file."""
+    with open(output, "wb") as file:
+        start = time.perf_counter()
+        result = subprocess.run(command, cwd=data, stdin=subprocess.DEVNULL, stdout=file,
+                                stderr=subprocess.PIPE, timeout=TIMEOUT_S, check=False)
+        seconds = time.perf_counter() - start
+    if result.returncode:
+        raise Unavailable(f"{os.path.basename(command[0])} ended with {result.returncode}: "
+                          + result.stderr.decode(errors="replace")[-200:])
+    return seconds
+
+
+def normalised(path):
+    text = path.read_bytes()
+    return text if len(text) > 1 << 16 else re.sub(rb"\.*\s+\d+\.\d+s", b"", text)
+
+
+def measure(stem, arguments, out, rounds):
+    """{contestant: seconds of each round}"""
+    data = out / "data"
+    commands = {"native": [f"{stem}.native"], "wafer": [f"{stem}.wafer", str(out / "data.tar")]}
+    if shutil.which("node"):
+        commands["node"] = ["node", "--no-turbo-fast-api-calls", "--no-warnings",
+                            os.path.join(ROOT, "tests/apps/node_wasi.mjs"), f"{stem}.wasm",
+                            str(data), "app.wasm"]
+    times = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            times[name].append(execute([*command, *arguments], data, out / f"{name}.output"))
+    for name in commands:
+        if normalised(out / f"{name}.output") != normalised(out / "native.output"):
+            raise Unavailable(f"the output of {name} differs")
+    return times
+
+
+def ratio(times, name):
+    return statistics.median(a / b for a, b in zip(times[name], times["native"]))
+
+
+def print_table(rows, skipped):
+    names = [name for name in next(iter(rows.values()), {}) if name != "native"]
+    print("\n| program | native ms | " + " | ".join(names) + " |\n|---|---" + "|---" * len(names)
+          + "|")
+    for title, times in rows.items():
+        print(f"| {title} | {statistics.median(times['native']) * 1000:.0f} | "
+              + " | ".join(f"{ratio(times, name):.2f}" for name in names) + " |")
+    for title, reason in skipped.items():
+        print(f"| {title} | SKIP: {reason} |" + " |" * len(names))
+    if rows:
+        means = [geometric_mean([ratio(times, name) for times in rows.values()]) for name in names]
+        print("| geometric mean | | " + " | ".join(f"**{mean:.2f}**" for mean in means) + " |")
+
+
+def report(out, waferc, rounds, cpu, only=""):
+    """Builds, runs and prints everything whose title holds `only`; programs.csv keeps it."""
+    chosen = [program for program in PROGRAMS
+              if any(only.lower() in title.lower() for title in program.runs)]
+    if not chosen:
+        return
+    out = pathlib.Path(out) / "programs"
+    out.mkdir(parents=True, exist_ok=True)
+    builder = Builder(out, waferc, cpu)
+    rows, skipped, stems = {}, {}, {}
+    for program in chosen:
+        try:
+            stems[program.package] = builder.build(program)
+        except Unavailable as reason:
+            skipped.update({title: reason for title in program.runs})
+    write_data(out, builder)
+    for program in chosen:
+        for title, arguments in program.runs.items():
+            if title in skipped or only.lower() not in title.lower():
+                continue
+            try:
+                rows[title] = measure(stems[program.package], arguments, out, rounds)
+            except Unavailable as reason:
+                skipped[title] = reason
+                continue
+            print(f"{title}: " + ", ".join(f"{name} {statistics.median(times) * 1000:.0f} ms"
+                  for name, times in rows[title].items()), file=sys.stderr, flush=True)
+    print_table(rows, skipped)
+    with open(out.parent / "programs.csv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["program", "contestant", "seconds of each round"])
+        writer.writerows([title, name, *(f"{value:.4f}" for value in values)]
+                         for title, times in rows.items() for name, values in times.items())
