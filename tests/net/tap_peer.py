@@ -99,7 +99,7 @@ def read_all(connection, limit=None):
 def ping(address, count=5, size=56):
     """Echo requests by a raw socket, so that no ping program is needed."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    protocol = socket.getprotobyname("ipv6-icmp" if ":" in address else "icmp")
+    protocol = socket.IPPROTO_ICMPV6 if ":" in address else socket.IPPROTO_ICMP
     raw = socket.socket(family, socket.SOCK_RAW, protocol)
     raw.settimeout(3)
     request, answer = (128, 129) if ":" in address else (8, 0)
@@ -247,7 +247,7 @@ class DhcpServer(threading.Thread):
 
 
 def send_router_advert():
-    raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.getprotobyname("ipv6-icmp"))
+    raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
     index = socket.if_nametoindex(INTERFACE)
     raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
     raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
