@@ -5,7 +5,8 @@ own, the machine's configuration is not touched) and compiled natively and to WA
 the same clang -O3. Each runs as a Linux process, whole, its start included: waferc's code with
 the kernel's WASI layer and file system (programs/process.c), Node with node:wasi.
 Outputs must agree, but for the times that speedtest1 prints. Contestants take turns; the
-table shows medians, the ratios those of the pairs in one round.
+table shows medians, the ratios those of the pairs in one round: of elapsed time, and of
+processor time (all threads, user and system), which a busy machine disturbs less.
 
 There is no wasm2c here: its translation of SQLite takes gcc -O3 minutes.
 """
@@ -13,6 +14,7 @@ import csv
 import os
 import pathlib
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -209,13 +211,18 @@ def write_data(out, builder):
     return data
 
 
+def processor_seconds():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def execute(command, data, output):
-    """Seconds of one run; its output goes to a file."""
+    """Elapsed and processor seconds of one run; its output goes to a file."""
     with open(output, "wb") as file:
-        start = time.perf_counter()
+        processor, start = processor_seconds(), time.perf_counter()
         result = subprocess.run(command, cwd=data, stdin=subprocess.DEVNULL, stdout=file,
                                 stderr=subprocess.PIPE, timeout=TIMEOUT_S, check=False)
-        seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - start, processor_seconds() - processor
     if result.returncode:
         raise Unavailable(f"{os.path.basename(command[0])} ended with {result.returncode}: "
                           + result.stderr.decode(errors="replace")[-200:])
@@ -228,7 +235,7 @@ def normalised(path):
 
 
 def measure(stem, arguments, out, rounds):
-    """{contestant: seconds of each round}"""
+    """{contestant: elapsed and processor seconds of each round}"""
     data = out / "data"
     commands = {"native": [f"{stem}.native"], "wafer": [f"{stem}.wafer", str(out / "data.tar")]}
     if shutil.which("node"):
@@ -245,22 +252,42 @@ def measure(stem, arguments, out, rounds):
     return times
 
 
-def ratio(times, name):
-    return statistics.median(a / b for a, b in zip(times[name], times["native"]))
+ELAPSED, PROCESSOR = 0, 1
+
+
+def ratio(times, name, kind):
+    return statistics.median(a[kind] / b[kind] for a, b in zip(times[name], times["native"]))
+
+
+def milliseconds(times, name):
+    return f"{statistics.median(value[ELAPSED] for value in times[name]) * 1000:.0f}"
 
 
 def print_table(rows, skipped):
     names = [name for name in next(iter(rows.values()), {}) if name != "native"]
-    print("\n| program | native ms | " + " | ".join(names) + " |\n|---|---" + "|---" * len(names)
-          + "|")
+    columns = [(name, kind) for kind in (ELAPSED, PROCESSOR) for name in names]
+    titles = [name + (", processor" if kind else "") for name, kind in columns]
+    print("\n| program | native ms | " + " | ".join(titles) + " |\n|---|---"
+          + "|---" * len(columns) + "|")
     for title, times in rows.items():
-        print(f"| {title} | {statistics.median(times['native']) * 1000:.0f} | "
-              + " | ".join(f"{ratio(times, name):.2f}" for name in names) + " |")
+        print(f"| {title} | {milliseconds(times, 'native')} | "
+              + " | ".join(f"{ratio(times, *column):.2f}" for column in columns) + " |")
     for title, reason in skipped.items():
-        print(f"| {title} | SKIP: {reason} |" + " |" * len(names))
+        print(f"| {title} | SKIP: {reason} |" + " |" * len(columns))
     if rows:
-        means = [geometric_mean([ratio(times, name) for times in rows.values()]) for name in names]
+        means = [geometric_mean([ratio(times, *column) for times in rows.values()])
+                 for column in columns]
         print("| geometric mean | | " + " | ".join(f"**{mean:.2f}**" for mean in means) + " |")
+
+
+def write_csv(path, rows):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["program", "contestant", "round", "elapsed s", "processor s"])
+        for title, times in rows.items():
+            for name, values in times.items():
+                writer.writerows([title, name, number, f"{elapsed:.4f}", f"{processor:.4f}"]
+                                 for number, (elapsed, processor) in enumerate(values, 1))
 
 
 def report(out, waferc, rounds, cpu, only=""):
@@ -288,11 +315,7 @@ def report(out, waferc, rounds, cpu, only=""):
             except Unavailable as reason:
                 skipped[title] = reason
                 continue
-            print(f"{title}: " + ", ".join(f"{name} {statistics.median(times) * 1000:.0f} ms"
-                  for name, times in rows[title].items()), file=sys.stderr, flush=True)
+            print(f"{title}: " + ", ".join(f"{name} {milliseconds(rows[title], name)} ms"
+                  for name in rows[title]), file=sys.stderr, flush=True)
     print_table(rows, skipped)
-    with open(out.parent / "programs.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["program", "contestant", "seconds of each round"])
-        writer.writerows([title, name, *(f"{value:.4f}" for value in values)]
-                         for title, times in rows.items() for name, values in times.items())
+    write_csv(out.parent / "programs.csv", rows)

@@ -3,7 +3,7 @@
 local function fibonacci(n)
     return n < 2 and n or fibonacci(n - 1) + fibonacci(n - 2)
 end
-print("calls", fibonacci(30))
+print("calls", fibonacci(32))
 
 local function queens(n)
     local columns, up, down, found = {}, {}, {}, 0
@@ -24,7 +24,7 @@ local function queens(n)
     place(1)
     return found
 end
-print("closures", queens(8))
+print("closures", queens(9))
 
 local function sieve(limit)
     local composite, count = {}, 0
@@ -38,7 +38,7 @@ local function sieve(limit)
     end
     return count
 end
-print("arrays", sieve(1000000))
+print("arrays", sieve(3000000))
 
 local seed = 42
 local function random()
@@ -46,11 +46,11 @@ local function random()
     return seed
 end
 local numbers = {}
-for i = 1, 100000 do
+for i = 1, 300000 do
     numbers[i] = random()
 end
 table.sort(numbers)
-print("sort", numbers[1], numbers[50000], numbers[100000])
+print("sort", numbers[1], numbers[150000], numbers[300000])
 
 local words, counts = {}, {}
 for _ = 1, 100000 do
@@ -72,7 +72,7 @@ function Point:dot()
     return self.x * self.x + self.y * self.y
 end
 local sum, step = setmetatable({x = 0, y = 0}, Point), setmetatable({x = 1, y = 2}, Point)
-for _ = 1, 500000 do
+for _ = 1, 1500000 do
     sum = sum + step
 end
 print("objects", sum:dot())
@@ -92,4 +92,4 @@ local function mandelbrot(size)
     end
     return inside
 end
-print("floats", mandelbrot(250))
+print("floats", mandelbrot(400))
