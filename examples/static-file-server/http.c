@@ -308,7 +308,8 @@ static int parse_request_line(const char *line, size_t size, struct http_request
     if (version[5] != '1' || version[6] != '.') {
         return -505;
     }
-    out->keep_alive = version[7] >= '1';
+    out->is_version_1_0 = version[7] == '0';
+    out->keep_alive = !out->is_version_1_0;
     return parse_target(target, (size_t)(second - target), out);
 }
 

@@ -16,6 +16,7 @@ enum http_range { HTTP_RANGE_NONE, HTTP_RANGE_FROM_TO, HTTP_RANGE_FROM, HTTP_RAN
 struct http_request {
     enum http_method method;
     bool keep_alive;
+    bool is_version_1_0; /* keep-alive must then be said in the response */
     uint64_t body_bytes; /* to skip after the header */
     enum http_range range;
     uint64_t range_first, range_last; /* SUFFIX: range_last is the length */

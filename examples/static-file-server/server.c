@@ -22,6 +22,7 @@ enum { IDLE_LIMIT_S = 75, CONNECTIONS_MAX = 60000, LISTENER_INDEX = 0 };
 struct connection {
     uint32_t fd;
     bool keep_alive;
+    bool is_version_1_0;
     bool is_blocked;     /* waits for room to send */
     uint64_t active_s;   /* last progress */
     uint64_t skip_bytes; /* of a request's body */
@@ -124,6 +125,15 @@ static void accept_all(uint32_t listener)
     }
 }
 
+/* The end of the header (RFC 9112 §9.3): what becomes of the connection, if not the default. */
+static const char *connection_field(const struct connection *connection)
+{
+    if (!connection->keep_alive) {
+        return "Connection: close\r\n\r\n";
+    }
+    return connection->is_version_1_0 ? "Connection: keep-alive\r\n\r\n" : "\r\n";
+}
+
 /* A response without a file: errors and redirects. */
 static void respond_plain(struct connection *connection, int status,
                           const struct http_request *request)
@@ -140,12 +150,11 @@ static void respond_plain(struct connection *connection, int status,
         snprintf(extra, sizeof extra, "Allow: GET, HEAD\r\n");
     }
     bool has_body = !request || request->method != HTTP_HEAD;
-    int size =
-        snprintf(connection->header, HEADER_BYTES,
-                 "HTTP/1.1 %d %s\r\nServer: wafer-example\r\nDate: %s\r\n"
-                 "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n%s%s\r\n%s",
-                 status, http_status_text(status), date_text, body_size, extra,
-                 connection->keep_alive ? "" : "Connection: close\r\n", has_body ? body : "");
+    int size = snprintf(connection->header, HEADER_BYTES,
+                        "HTTP/1.1 %d %s\r\nServer: wafer-example\r\nDate: %s\r\n"
+                        "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n%s%s%s",
+                        status, http_status_text(status), date_text, body_size, extra,
+                        connection_field(connection), has_body ? body : "");
     connection->header_size = (uint32_t)size;
 }
 
@@ -201,7 +210,7 @@ static void respond_file(struct connection *connection, const struct http_reques
             at = put_number(put(at, "/"), file->size);
         }
     }
-    at = put(at, connection->keep_alive ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n");
+    at = put(put(at, "\r\n"), connection_field(connection));
     connection->header_size = (uint32_t)(at - connection->header);
     if (request->method == HTTP_HEAD || count == 0) {
         files_release(file);
@@ -344,6 +353,7 @@ static bool process_input(struct connection *connection)
             respond_plain(connection, size ? -size : 431, NULL);
         } else {
             connection->keep_alive = request.keep_alive;
+            connection->is_version_1_0 = request.is_version_1_0;
             connection->skip_bytes = request.body_bytes;
             drop_input(connection, (uint32_t)size);
             respond(connection, &request);

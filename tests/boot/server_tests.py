@@ -183,6 +183,20 @@ def test_many_clients(bench):
         check(answers(port), "the server must still answer afterwards")
 
 
+def test_http_1_0_keep_alive(bench):
+    """A client of HTTP/1.0 that asks to keep the connection is told that it is kept."""
+    with file_server(bench) as (port, _, _):
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            stream = connection.makefile("rb")
+            for _ in range(3):
+                connection.sendall(b"GET /style.css HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n")
+                check(b"200" in stream.readline(), "status")
+                fields = [line.lower() for line in iter(stream.readline, b"\r\n")]
+                check(b"connection: keep-alive\r\n" in fields, repr(fields))
+                size = next(int(f.split(b":")[1]) for f in fields if f.startswith(b"content-length"))
+                check(len(stream.read(size)) == size, "short body")
+
+
 def test_connection_churn(bench):
     """A thousand short connections, then many at once, half of them never finishing."""
     with file_server(bench) as (port, _, _):
@@ -271,6 +285,7 @@ TESTS = [
     ("file server: 50 MiB arrive intact", test_big_file),
     ("file server: pipelining", test_pipelining),
     ("file server: 64 clients of wrk for 10 s", test_many_clients),
+    ("file server: keep-alive with HTTP/1.0", test_http_1_0_keep_alive),
     ("file server: connection churn and idle clients", test_connection_churn),
     ("file server: ISO through GRUB", test_iso),
     ("file server: address by DHCP", test_dhcp),

@@ -55,8 +55,10 @@ static void test_connection_header(void **state)
     (void)state;
     assert_true(parse("GET / HTTP/1.1\r\nConnection: close\r\n\r\n") > 0);
     assert_false(request.keep_alive);
+    assert_false(request.is_version_1_0);
     assert_true(parse("GET / HTTP/1.0\r\n\r\n") > 0);
     assert_false(request.keep_alive);
+    assert_true(request.is_version_1_0);
     assert_true(parse("GET / HTTP/1.1\r\nconnection: upgrade, close\r\n\r\n") > 0);
     assert_false(request.keep_alive);
 }
