@@ -4,6 +4,7 @@ Channels (kernel/console.h): the log comes over COM1; standard input, output and
 ports of a virtio console. Each is a pipe or socket of its own between QEMU and this
 program, so nothing is mixed.
 """
+import ctypes
 import os
 import re
 import selectors
@@ -133,6 +134,14 @@ def machine_arguments(options, image, accel, has_tar_bytes):
     return arguments
 
 
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def die_with_parent():
+    """Runs in the child before QEMU: no machine outlives a wafer that was killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Machine:
     """A running QEMU and the channels to it."""
 
@@ -181,7 +190,8 @@ class Machine:
         try:
             self.process = subprocess.Popen(
                 command + self.arguments, stdin=subprocess.DEVNULL, stdout=messages_write,
-                stderr=messages_write, pass_fds=self.child_fds, start_new_session=True)
+                stderr=messages_write, pass_fds=self.child_fds, start_new_session=True,
+                preexec_fn=die_with_parent)
         except OSError as error:
             raise WaferError(f"cannot run QEMU: {error.strerror}", EXIT_MACHINE) from error
         for fd in self.child_fds + [messages_write]:

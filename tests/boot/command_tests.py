@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 
 from server_tests import check
 
@@ -125,6 +126,34 @@ def test_profile(bench):
     check(any("wasm_entry._start" in line for line in stacks), f"no Wasm code in {stacks[:5]}")
 
 
+def test_killed(bench):
+    """A wafer that is killed takes its machine along."""
+    process = subprocess.Popen(bench.command("run", bench.program("hang.c")),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, env=bench.environment())
+    deadline = time.monotonic() + 60
+    machine = ""
+    while not machine and time.monotonic() < deadline:
+        children = f"/proc/{process.pid}/task/{process.pid}/children"
+        with open(children, encoding="ascii") as file:
+            machine = next((pid for pid in file.read().split() if is_qemu(pid)), "")
+        time.sleep(0.05)
+    check(machine, "QEMU did not start")
+    process.kill()
+    process.wait()
+    while is_qemu(machine):
+        check(time.monotonic() < deadline, "QEMU lives on")
+        time.sleep(0.05)
+
+
+def is_qemu(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"qemu-system" in file.read().split(b"\0")[0]
+    except OSError:
+        return False
+
+
 TESTS = [
     ("wafer: bad usage", test_usage),
     ("wafer: a taken port is named", test_port_taken),
@@ -133,5 +162,6 @@ TESTS = [
     ("wafer: boot failures explain themselves", test_boot_failures),
     ("wafer: the kernel stays small", test_kernel_size),
     ("wafer: --profile names functions", test_profile),
+    ("wafer: killed, it takes the machine along", test_killed),
     ("wafer: the reader of the output goes away", test_output_reader_gone),
 ]
