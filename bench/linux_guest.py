@@ -75,9 +75,9 @@ def build(out, www, name, start=NGINX_START, programs=()):
     root = fetch(folder)
     tree = os.path.join(folder, name)
     shutil.rmtree(tree, True)
-    for name in ("bin", "proc", "sys", "dev", "modules", "tmp", "etc", "var/lib/nginx/body",
+    for path in ("bin", "proc", "sys", "dev", "modules", "tmp", "etc", "var/lib/nginx/body",
                  "var/log/nginx", "run", "lib/x86_64-linux-gnu", "lib64"):
-        os.makedirs(os.path.join(tree, name))
+        os.makedirs(os.path.join(tree, path))
     shutil.copytree(www, os.path.join(tree, "www"))
     shutil.copy(os.path.join(root, "bin", "busybox"), os.path.join(tree, "bin", "busybox"))
     shutil.copy(os.path.join(root, "usr", "sbin", "nginx"), os.path.join(tree, "bin", "nginx"))
