@@ -37,20 +37,21 @@ def boot_instructions(out):
 
 
 def sizes(out):
-    """Text and data of the kernel alone, and of the hello image, in KiB."""
+    """Text and data, in KiB, of the kernel linked with an empty module, and with hello."""
+    folder = os.path.join(out, "bench")
+    os.makedirs(folder, exist_ok=True)
+    empty = os.path.join(folder, "empty.wat")
+    with open(empty, "w", encoding="ascii") as file:
+        file.write('(module (func (export "_start")))')
     figures = {}
-    for name, path in (("kernel", os.path.join(out, "libkernel.a")),):
-        text = data = 0
-        output = subprocess.run(["size", "--totals", path], capture_output=True, text=True,
+    for name, source in (("kernel with an empty module", empty),
+                         ("kernel with hello", os.path.join(out, "examples", "hello.wasm"))):
+        image = os.path.join(folder, "sized.elf")
+        subprocess.run([machine.WAFER, "build", source, "-o", image], check=True)
+        output = subprocess.run(["size", image], capture_output=True, text=True,
                                 check=True).stdout
         text, data = (int(word) for word in output.splitlines()[-1].split()[:2])
         figures[name] = (text + data) / 1024
-    image = os.path.join(out, "bench", "hello.elf")
-    subprocess.run([machine.WAFER, "build", os.path.join(out, "examples", "hello.wasm"), "-o",
-                    image], check=True)
-    output = subprocess.run(["size", image], capture_output=True, text=True, check=True).stdout
-    text, data = (int(word) for word in output.splitlines()[-1].split()[:2])
-    figures["hello image"] = (text + data) / 1024
     return figures
 
 
