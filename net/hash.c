@@ -1,35 +1,16 @@
 #include "net/hash.h"
 
+#include "kernel/base/sip_round.h"
 #include "net/stack.h"
 
 /* Old buckets moved with each insertion: with growth by two, the move ends well before the next. */
 #define MOVES_AN_INSERTION 4u
 
-static uint64_t rotate_left(uint64_t value, unsigned count)
-{
-    return value << count | value >> (64 - count);
-}
-
-static void sip_round(uint64_t v[4])
-{
-    v[0] += v[1];
-    v[1] = rotate_left(v[1], 13) ^ v[0];
-    v[0] = rotate_left(v[0], 32);
-    v[2] += v[3];
-    v[3] = rotate_left(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = rotate_left(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = rotate_left(v[1], 17) ^ v[2];
-    v[2] = rotate_left(v[2], 32);
-}
-
 uint64_t hash_sip(const uint64_t key[2], const uint64_t *words, size_t word_count)
 {
-    /* The constants spell "somepseudorandomlygeneratedbytes". */
-    uint64_t v[4] = {key[0] ^ 0x736f6d6570736575ull, key[1] ^ 0x646f72616e646f6dull,
-                     key[0] ^ 0x6c7967656e657261ull, key[1] ^ 0x7465646279746573ull};
+    uint64_t v[4];
 
+    sip_begin(v, key);
     for (size_t i = 0; i <= word_count; i++) {
         uint64_t word = i < word_count ? words[i] : (uint64_t)(word_count * 8) << 56;
         v[3] ^= word;
