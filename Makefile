@@ -52,7 +52,7 @@ KERNEL_SMALL_SRCS := $(filter fs/ext/% fs/tar% drivers/drivers.c drivers/pci.c d
     kernel/profile.c kernel/symbols.c kernel/trap.c kernel/x86/acpi.c kernel/x86/bootinfo.c \
     kernel/x86/cpu.c kernel/x86/pit.c kernel/x86/rtc.c net/dhcp% net/dns% net/ndp_router.c \
     wasi/sock_resolve.c wasi/start.c,$(KERNEL_ALL_SRCS))
-$(patsubst %,$(O)/obj/%.o,$(KERNEL_SMALL_SRCS)): KERNEL_FLAGS += -Os
+$(patsubst %,$(O)/obj/%.o,$(KERNEL_SMALL_SRCS)): KERNEL_FLAGS += -Oz
 
 .PHONY: kernel waferc
 kernel: $(O)/libkernel.a
