@@ -21,8 +21,7 @@ static uint32_t applicable_rights(enum wasi_kind kind)
     return 0;
 }
 
-enum err wasi_descriptor_open(enum wasi_kind kind, uint32_t rights_base, uint32_t rights_inheriting,
-                              struct wasi_descriptor **out)
+enum err wasi_descriptor_reserve(struct wasi_descriptor **out)
 {
     struct wasi_descriptor *descriptor = heap_allocate_zeroed(1, sizeof(*descriptor));
     enum err error;
@@ -30,9 +29,7 @@ enum err wasi_descriptor_open(enum wasi_kind kind, uint32_t rights_base, uint32_
     if (descriptor == NULL) {
         return ERR_NOMEM;
     }
-    descriptor->kind = (uint8_t)kind;
-    descriptor->rights_base = rights_base & applicable_rights(kind);
-    descriptor->rights_inheriting = rights_inheriting & WASI_RIGHTS_ALL;
+    descriptor->kind = WASI_KIND_CONSOLE;
     descriptor->poll_first = WASI_POLL_NONE;
     error = fd_table_insert(&wasi_instance.descriptors, descriptor, &descriptor->number);
     if (error != ERR_OK) {
@@ -41,6 +38,25 @@ enum err wasi_descriptor_open(enum wasi_kind kind, uint32_t rights_base, uint32_
     }
     *out = descriptor;
     return ERR_OK;
+}
+
+void wasi_descriptor_fill(struct wasi_descriptor *descriptor, enum wasi_kind kind,
+                          uint32_t rights_base, uint32_t rights_inheriting)
+{
+    descriptor->kind = (uint8_t)kind;
+    descriptor->rights_base = rights_base & applicable_rights(kind);
+    descriptor->rights_inheriting = rights_inheriting & WASI_RIGHTS_ALL;
+}
+
+enum err wasi_descriptor_open(enum wasi_kind kind, uint32_t rights_base, uint32_t rights_inheriting,
+                              struct wasi_descriptor **out)
+{
+    enum err error = wasi_descriptor_reserve(out);
+
+    if (error == ERR_OK) {
+        wasi_descriptor_fill(*out, kind, rights_base, rights_inheriting);
+    }
+    return error;
 }
 
 enum err wasi_descriptor_get(uint32_t fd, uint32_t rights, struct wasi_descriptor **out)

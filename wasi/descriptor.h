@@ -59,6 +59,15 @@ struct wasi_descriptor {
 enum err wasi_descriptor_open(enum wasi_kind kind, uint32_t rights_base, uint32_t rights_inheriting,
                               struct wasi_descriptor **out) WARN_UNUSED;
 
+/*
+ * The same in two steps, for an operation with effects that must not happen when there is no
+ * room for a descriptor. Until it is filled it refers to nothing and has no rights;
+ * wasi_descriptor_close gives it back. ERR_MFILE, ERR_NOMEM.
+ */
+enum err wasi_descriptor_reserve(struct wasi_descriptor **out) WARN_UNUSED;
+void wasi_descriptor_fill(struct wasi_descriptor *descriptor, enum wasi_kind kind,
+                          uint32_t rights_base, uint32_t rights_inheriting);
+
 /* ERR_BADF when nothing has the number, ERR_NOTCAPABLE when a right of `rights` is missing. */
 enum err wasi_descriptor_get(uint32_t fd, uint32_t rights,
                              struct wasi_descriptor **out) WARN_UNUSED;

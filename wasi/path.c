@@ -99,20 +99,25 @@ static enum err check_request(const struct wasi_descriptor *directory,
     return (wanted & ~(uint64_t)directory->rights_inheriting) != 0 ? ERR_NOTCAPABLE : ERR_OK;
 }
 
-/* The node's reference passes to the new descriptor, or is returned. */
-static enum err open_node(struct vfs_node *node, const struct open_request *request,
-                          uint32_t *out_number)
+/* The descriptor comes first: without one, nothing must be created or truncated. */
+static enum err open_node(struct vfs_node *directory, const char *path, uint32_t path_bytes,
+                          const struct open_request *request, uint32_t *out_number)
 {
-    bool is_directory = vfs_node_type(node) == VFS_TYPE_DIRECTORY;
     struct wasi_descriptor *descriptor;
-    enum err error = wasi_descriptor_open(is_directory ? WASI_KIND_DIRECTORY : WASI_KIND_FILE,
-                                          (uint32_t)request->rights_base,
-                                          (uint32_t)request->rights_inheriting, &descriptor);
+    struct vfs_node *node;
+    enum err error = wasi_descriptor_reserve(&descriptor);
 
     if (error != ERR_OK) {
-        vfs_node_put(node);
         return error;
     }
+    error = vfs_open(directory, path, path_bytes, vfs_flags(request), &node);
+    if (error != ERR_OK) {
+        wasi_descriptor_close(descriptor);
+        return error;
+    }
+    bool is_directory = vfs_node_type(node) == VFS_TYPE_DIRECTORY;
+    wasi_descriptor_fill(descriptor, is_directory ? WASI_KIND_DIRECTORY : WASI_KIND_FILE,
+                         (uint32_t)request->rights_base, (uint32_t)request->rights_inheriting);
     descriptor->flags = (uint16_t)request->fdflags;
     if (is_directory) {
         descriptor->directory.node = node;
@@ -129,7 +134,6 @@ uint32_t wasi_path_open(uint32_t fd, uint32_t lookup, uint32_t path, uint32_t pa
 {
     struct open_request request = {lookup, oflags, fdflags, base, inheriting};
     struct wasi_descriptor *directory;
-    struct vfs_node *node;
     const char *text;
     uint32_t number;
     enum err error = wasi_descriptor_get_directory(fd, rights_to_open(&request), &directory);
@@ -147,10 +151,7 @@ uint32_t wasi_path_open(uint32_t fd, uint32_t lookup, uint32_t path, uint32_t pa
         error = wasi_path_read(guest_address(path), path_bytes, 0, &text);
     }
     if (error == ERR_OK) {
-        error = vfs_open(directory->directory.node, text, path_bytes, vfs_flags(&request), &node);
-    }
-    if (error == ERR_OK) {
-        error = open_node(node, &request, &number);
+        error = open_node(directory->directory.node, text, path_bytes, &request, &number);
     }
     if (error == ERR_OK) {
         error = guest_write_u32(guest_address(out), number);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "tests/unit/fail_nth.h"
+
 struct fake_dns fake_dns;
 
 enum err dns_query_start(struct net_stack *stack, const char *name, size_t name_length,
@@ -11,6 +13,9 @@ enum err dns_query_start(struct net_stack *stack, const char *name, size_t name_
     memset(fake_dns.asked_name, 0, sizeof(fake_dns.asked_name));
     memcpy(fake_dns.asked_name, name, name_length);
     fake_dns.asked_families = families;
+    if (fail_nth_now()) {
+        return ERR_NOMEM;
+    }
     if (fake_dns.start_answer != ERR_OK) {
         return fake_dns.start_answer;
     }

@@ -10,6 +10,7 @@
 #include "kernel/log.h"
 #include "kernel/mem.h"
 #include "kernel/random.h"
+#include "tests/unit/fail_nth.h"
 
 #define TOTAL_PAGES (1u << 20)
 
@@ -33,7 +34,7 @@ void fake_reset(void)
 static int allocation_fails(void)
 {
     if (fake_allocations_left == SIZE_MAX) {
-        return 0;
+        return fail_nth_now();
     }
     if (fake_allocations_left == 0) {
         return 1;

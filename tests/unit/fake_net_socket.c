@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/fail_nth.h"
 #include "wasi/wasi.h"
 
 size_t fake_socket_count;
@@ -51,6 +52,9 @@ enum err net_socket_open(struct net_stack *stack, enum net_family family, enum n
                          struct net_socket **out)
 {
     (void)stack;
+    if (fail_nth_now()) {
+        return ERR_NOBUFS;
+    }
     *out = make(family, type);
     return ERR_OK;
 }

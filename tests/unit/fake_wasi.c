@@ -15,6 +15,7 @@
 #include "kernel/random.h"
 #include "kernel/wait.h"
 #include "kernel/wasm_runtime.h"
+#include "tests/unit/fail_nth.h"
 #include "wasi/guest_memory.h"
 #include "wasi/instance.h"
 #include "wasi/poll_set.h"
@@ -29,11 +30,11 @@ const struct wasm_module fake_module = {.abi_version = WASM_ABI_VERSION, .memory
 
 static bool allocation_fails(void)
 {
-    if (fake_kernel.heap_failures == 0) {
-        return false;
+    if (fake_kernel.heap_failures != 0) {
+        fake_kernel.heap_failures--;
+        return true;
     }
-    fake_kernel.heap_failures--;
-    return true;
+    return fail_nth_now();
 }
 
 void *heap_allocate(size_t size_bytes)
@@ -74,16 +75,17 @@ enum err pages_allocate(size_t count, struct phys_addr *out)
 {
     void *pages;
 
-    if (posix_memalign(&pages, PAGE_BYTES, count * PAGE_BYTES) != 0) {
+    if (fail_nth_now() || posix_memalign(&pages, PAGE_BYTES, count * PAGE_BYTES) != 0) {
         return ERR_NOMEM;
     }
+    fake_kernel.pages += count;
     *out = virt_to_phys(pages);
     return ERR_OK;
 }
 
 void pages_free(struct phys_addr address, size_t count)
 {
-    (void)count;
+    fake_kernel.pages -= count;
     free(phys_to_virt(address));
 }
 

@@ -20,6 +20,7 @@ struct fake_kernel {
     uint64_t now_ns;
     uint64_t realtime_offset_ns;
     size_t allocations;       /* live heap blocks */
+    size_t pages;             /* live pages */
     size_t heap_failures;     /* the next so many allocations fail */
     bool allocations_ignored; /* fake_end does not look for leaks */
     uint8_t output[3][FAKE_OUTPUT_BYTES];

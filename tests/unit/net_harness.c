@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/fail_nth.h"
+
 const uint8_t harness_mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 const uint8_t harness_peer[6] = {0x52, 0x54, 0x00, 0xaa, 0xbb, 0xcc};
 
@@ -36,7 +38,7 @@ static void hook_random(void *context, void *data, size_t size)
 
 static void *hook_allocate(void *context, size_t size)
 {
-    void *block = aligned_alloc(16, (size + 15) & ~(size_t)15);
+    void *block = fail_nth_now() ? NULL : aligned_alloc(16, (size + 15) & ~(size_t)15);
     if (block != NULL) {
         ((struct harness *)context)->allocation_count++;
     }

@@ -9,6 +9,7 @@
 
 #include "net/checksum.h"
 #include "net/wire.h"
+#include "tests/unit/fail_nth.h"
 
 static const uint8_t stack_mac[6] = {2, 0, 0, 0, 0, 2};
 static const uint8_t peer_mac[6] = {2, 0, 0, 0, 0, 1};
@@ -32,6 +33,9 @@ static void hook_random(void *context, void *data, size_t size)
 
 static void *hook_allocate(void *context, size_t size)
 {
+    if (fail_nth_now()) {
+        return NULL;
+    }
     size_t *block = malloc(size + 16);
     ((struct tcp_harness *)context)->allocated_bytes += size;
     *block = size;

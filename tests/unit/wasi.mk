@@ -23,3 +23,6 @@ test_wasi_path_SRCS := tests/unit/test_wasi_path.c $(WASI_TEST_SRCS)
 
 UNIT_TESTS += test_wasi_wamr
 test_wasi_wamr_SRCS := tests/unit/test_wasi_wamr.c $(WASI_TEST_SRCS)
+
+UNIT_TESTS += test_wasi_nomem
+test_wasi_nomem_SRCS := tests/unit/test_wasi_nomem.c $(WASI_TEST_SRCS)
