@@ -34,6 +34,7 @@
 #include "kernel/x86/acpi.h"
 #include "kernel/x86/cpu.h"
 #include "kernel/x86/idt.h"
+#include "net/dns.h"
 #include "net/net.h"
 #include "wasi/wasi.h"
 
@@ -169,6 +170,22 @@ static struct net_stack *start_network(const struct config *config)
     return stack;
 }
 
+/* The image's /etc/hosts. What an application writes there later is no business of the resolver. */
+static void read_hosts(struct vfs_node *root, struct net_stack *network)
+{
+    static const char path[] = "etc/hosts";
+    struct vfs_node *file;
+    struct vfs_span span;
+
+    if (vfs_open(root, path, sizeof(path) - 1, VFS_OPEN_FOLLOW, &file) != ERR_OK) {
+        return;
+    }
+    if (vfs_read_span(file, 0, SIZE_MAX, &span) == ERR_OK && span.permanent) {
+        dns_set_hosts(network, span.data, span.size_bytes);
+    }
+    vfs_node_put(file);
+}
+
 /* The directories that the application is given, in the order of their descriptors. */
 static struct {
     struct wasi_preopen list[CONFIG_LIST_MAX + FS_VOLUMES_MAX];
@@ -287,6 +304,7 @@ _Noreturn void kernel_main(uint32_t protocol, uint64_t boot_information)
     struct vfs_node *root = start_files(info);
     log_debug("boot", "files ready");
     struct net_stack *network = start_network(config);
+    read_hosts(root, network);
     log_debug("boot", "network ready");
 
     if (wasm_runtime_prepare(&wasm_module) != ERR_OK) {

@@ -357,8 +357,14 @@ enum err dhcp_init(struct net_stack *stack)
         return ERR_NOMEM;
     }
     stack->dhcp->timer.fire = dhcp_fire;
-    dhcp_restart(stack, 0);
     return ERR_OK;
+}
+
+void dhcp_start(struct net_stack *stack)
+{
+    if (stack->dhcp != NULL) {
+        dhcp_restart(stack, 0);
+    }
 }
 
 void dhcp_destroy(struct net_stack *stack)

@@ -123,9 +123,6 @@ enum err net_stack_create(const struct net_hooks *hooks, struct netdev *device,
     net_timers_init(&stack->timers, net_stack_tick(stack));
     err = udp_init(stack);
     if (err == ERR_OK) {
-        err = ip_init(stack);
-    }
-    if (err == ERR_OK) {
         err = dns_init(stack);
     }
     if (err == ERR_OK) {
@@ -134,10 +131,14 @@ enum err net_stack_create(const struct net_hooks *hooks, struct netdev *device,
     if (err == ERR_OK) {
         err = tcp_init(stack);
     }
+    if (err == ERR_OK) {
+        err = ip_init(stack);
+    }
     if (err != ERR_OK) {
         net_stack_destroy(stack);
         return err;
     }
+    dhcp_start(stack);
     *out = stack;
     return ERR_OK;
 }

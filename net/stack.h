@@ -97,9 +97,9 @@ static inline uint32_t net_random32(struct net_stack *stack)
 }
 
 /*
- * The modules' entries, called by stack.c: init in this order, destroy in reverse. ip_init covers
- * ARP, NDP, ICMP and loopback and sets the device's receive hook; timers of all modules live in
- * stack->timers.
+ * The modules' entries, called by stack.c. ip_init covers ARP, NDP, ICMP and loopback, sets the
+ * device's receive hook, and is the last that can fail: it and dhcp_start send packets, which a
+ * stack that is given up must not have done. Timers of all modules live in stack->timers.
  */
 enum err udp_init(struct net_stack *stack) WARN_UNUSED;
 void udp_destroy(struct net_stack *stack);
@@ -110,6 +110,7 @@ bool ip_poll(struct net_stack *stack);
 enum err dns_init(struct net_stack *stack) WARN_UNUSED;
 void dns_destroy(struct net_stack *stack);
 enum err dhcp_init(struct net_stack *stack) WARN_UNUSED; /* idle when config.dhcp is false */
+void dhcp_start(struct net_stack *stack);
 void dhcp_destroy(struct net_stack *stack);
 enum err tcp_init(struct net_stack *stack) WARN_UNUSED;
 void tcp_destroy(struct net_stack *stack);

@@ -120,7 +120,7 @@ def compare(name, got, want):
 
 def run_listed(bench, test):
     """One entry of tests.toml."""
-    options = list(test.get("options", []))
+    options = [option.replace("{here}", HERE) for option in test.get("options", [])]
     expected_tree = None
     if "files" in test:
         path, expected_tree = bench.files(test["files"])

@@ -72,6 +72,11 @@ static void *hook_allocate(void *context, size_t size)
     struct sim_host *host = context;
     struct block *block;
 
+    host->allocations_asked++;
+    if (host->fail_first != 0 && host->allocations_asked >= host->fail_first &&
+        host->allocations_asked - host->fail_first < host->fail_count) {
+        return NULL;
+    }
     if (sim_chance(host->sim, (uint32_t)host->allocations_fail_ppm)) {
         return NULL;
     }
@@ -243,7 +248,8 @@ void sim_create(struct sim *sim, const struct sim_config *config)
                                   .allocate = hook_allocate,
                                   .free = hook_free,
                                   .wake = hook_wake};
-        struct net_config net = {.address = {10, 0, 0, (uint8_t)(i + 1)},
+        struct net_config net = {.dhcp = config->dhcp[i],
+                                 .address = {10, 0, 0, (uint8_t)(i + 1)},
                                  .prefix_length = 24,
                                  .memory_limit_bytes = config->memory_limit_bytes};
         host->sim = sim;
@@ -255,7 +261,17 @@ void sim_create(struct sim *sim, const struct sim_config *config)
         host->device.features = config->features[i];
         host->device.receive_pool_bytes = config->receive_pool_bytes;
         memcpy(host->device.address, (uint8_t[6]){2, 0, 0, 0, 0, (uint8_t)(i + 1)}, 6);
-        if (net_stack_create(&hooks, &host->device, &net, &host->stack) != ERR_OK) {
+        host->fail_first = config->fail_first[i];
+        host->fail_count = config->fail_count[i];
+        enum err err;
+        do {
+            size_t before = host->allocated_count;
+            err = net_stack_create(&hooks, &host->device, &net, &host->stack);
+            if (err != ERR_OK && host->allocated_count != before) {
+                sim_fail(sim, "a stack that was not made keeps memory");
+            }
+        } while (err != ERR_OK && host->fail_first != 0);
+        if (err != ERR_OK) {
             sim_fail(sim, "net_stack_create");
         }
     }

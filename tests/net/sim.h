@@ -57,6 +57,9 @@ struct sim_host {
     size_t allocated_bytes;
     size_t allocated_count;
     uint64_t allocations_fail_ppm; /* fault injection */
+    uint64_t allocations_asked;    /* since the stack began */
+    uint64_t fail_first;           /* this one, counted from 1, fails; 0: none */
+    uint64_t fail_count;           /* so many in a row do */
     uint64_t woken;
     uint64_t frames_sent;
     uint64_t bytes_sent;
@@ -82,6 +85,9 @@ struct sim_config {
     size_t receive_pool_bytes;
     size_t memory_limit_bytes;
     struct sim_link_config link[2];
+    bool dhcp[2];           /* no address but what a server gives */
+    uint64_t fail_first[2]; /* struct sim_host; making the stack is tried until it succeeds */
+    uint64_t fail_count[2];
 };
 
 uint64_t sim_random(struct sim *sim);
