@@ -46,8 +46,8 @@ endif
 KERNEL_ALL_SRCS := $(KERNEL_SRCS) $(DRIVERS_SRCS) $(NET_SRCS) $(FS_SRCS) $(WASI_SRCS)
 KERNEL_OBJS := $(patsubst %,$(O)/obj/%.o,$(KERNEL_ALL_SRCS))
 # What runs once at boot, in a report or beside a disk is made small instead of fast.
-KERNEL_SMALL_SRCS := $(filter fs/ext/% fs/tar% drivers/drivers.c drivers/pci.c drivers/virtio_pci.c \
-    drivers/virtio_mmio.c drivers/virtio_config.c kernel/base/fmt.c kernel/backtrace.c kernel/cmdline.c \
+KERNEL_SMALL_SRCS := $(filter fs/ext/% fs/p9/% fs/tar% drivers/drivers.c drivers/pci.c drivers/virtio_pci.c \
+    drivers/virtio_mmio.c drivers/virtio_config.c drivers/virtio_9p.c drivers/virtio_request.c kernel/base/fmt.c kernel/backtrace.c kernel/cmdline.c \
     kernel/config.c kernel/machine.c kernel/main.c kernel/page_check.c kernel/panic.c \
     kernel/profile.c kernel/symbols.c kernel/trap.c kernel/x86/acpi.c kernel/x86/bootinfo.c \
     kernel/x86/cpu.c kernel/x86/pit.c kernel/x86/rtc.c net/dhcp% net/dns% net/ndp_router.c \
@@ -199,6 +199,10 @@ SUITE_VOLUME = tests/volume/run.py --out $(O)
 .PHONY: test-volume
 test-volume: waferc kernel
 	$(Q)tests/run.py --logs $(O)/test-logs 'volume=$(SUITE_VOLUME)'
+SUITE_MOUNT = tests/mount/run.py --out $(O)
+.PHONY: test-mount
+test-mount: waferc kernel
+	$(Q)tests/run.py --logs $(O)/test-logs 'mount=$(SUITE_MOUNT)'
 .PHONY: test-kernel
 test-kernel: kernel
 	$(Q)tests/run.py --logs $(O)/test-logs 'kernel=$(SUITE_KERNEL)'
@@ -216,7 +220,7 @@ test-build: waferc kernel examples test-unit-build fuzz-build spec-build $(O)/un
 test-all: test-build
 	$(Q)tests/run.py --logs $(O)/test-logs 'unit=$(SUITE_UNIT)' 'fuzz=$(SUITE_FUZZ)' \
 	    'linux=$(SUITE_NET_TAP)' 'spec=$(SUITE_SPEC)' 'kernel=$(SUITE_KERNEL)' 'boot=$(SUITE_BOOT)' \
-	    'volume=$(SUITE_VOLUME)' 'apps=$(SUITE_APPS)'
+	    'volume=$(SUITE_VOLUME)' 'mount=$(SUITE_MOUNT)' 'apps=$(SUITE_APPS)'
 
 # ---- make lint ----------------------------------------------------------------------------------
 .PHONY: lint format

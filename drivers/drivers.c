@@ -2,6 +2,7 @@
 
 #include "drivers/pci.h"
 #include "drivers/virtio.h"
+#include "drivers/virtio_9p.h"
 #include "drivers/virtio_blk.h"
 #include "drivers/virtio_console.h"
 #include "drivers/virtio_mmio.h"
@@ -15,6 +16,7 @@
 #define DEVICES_MAX      64u
 #define MMIO_WINDOWS_MAX 32u
 #define DISKS_MAX        8u
+#define CHANNELS_MAX     16u
 
 /*
  * QEMU's microvm has its devices in fixed slots (hw/i386/microvm.c) and lists them on the
@@ -37,6 +39,8 @@ static struct {
     struct netdev *network;
     struct blockdev *disks[DISKS_MAX];
     size_t disk_count;
+    struct p9_channel *channels[CHANNELS_MAX];
+    size_t channel_count;
 } machine;
 
 enum err drivers_add_mmio(const char *value)
@@ -143,15 +147,25 @@ static void disk_start(struct virtio_device *device)
     }
 }
 
+static void channel_start(struct virtio_device *device)
+{
+    struct p9_channel *channel;
+
+    if (machine.channel_count == CHANNELS_MAX) {
+        log_warning("drivers", "%s is one too many", device->name);
+    } else if (virtio_9p_open(device, &channel) == ERR_OK) {
+        machine.channels[machine.channel_count++] = channel;
+    }
+}
+
 /* Drivers in the order in which they may need each other: entropy comes first. */
 static const struct {
     uint32_t type;
     void (*start)(struct virtio_device *device);
 } starters[] = {
-    {VIRTIO_TYPE_ENTROPY, entropy_start},
-    {VIRTIO_TYPE_CONSOLE, console_start},
-    {VIRTIO_TYPE_NETWORK, network_start},
-    {VIRTIO_TYPE_BLOCK, disk_start},
+    {VIRTIO_TYPE_ENTROPY, entropy_start}, {VIRTIO_TYPE_CONSOLE, console_start},
+    {VIRTIO_TYPE_NETWORK, network_start}, {VIRTIO_TYPE_BLOCK, disk_start},
+    {VIRTIO_TYPE_9P, channel_start},
 };
 
 /* Stands in for interrupts that could not be had: keeps sleeps short. */
@@ -199,6 +213,11 @@ struct netdev *drivers_network_device(void)
 struct blockdev *drivers_block_device(size_t index)
 {
     return index < machine.disk_count ? machine.disks[index] : NULL;
+}
+
+struct p9_channel *drivers_p9_channel(size_t index)
+{
+    return index < machine.channel_count ? machine.channels[index] : NULL;
 }
 
 void drivers_shutdown(void)

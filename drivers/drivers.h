@@ -14,6 +14,7 @@
 
 #include "drivers/blockdev.h"
 #include "drivers/netdev.h"
+#include "drivers/p9_channel.h"
 #include "kernel/base/err.h"
 
 /*
@@ -27,7 +28,7 @@ enum err drivers_add_mmio(const char *value) WARN_UNUSED;
 /*
  * Finds virtio devices on PCI, in the list above and (where there is neither) in the
  * fixed window of QEMU's microvm, and starts those that have a driver: network,
- * entropy, console, disk. A device that fails to start is logged and left out.
+ * entropy, console, disk, 9P. A device that fails to start is logged and left out.
  */
 void drivers_probe(void);
 
@@ -36,6 +37,9 @@ struct netdev *drivers_network_device(void);
 
 /* Disks in the order they were found; NULL past the last. */
 struct blockdev *drivers_block_device(size_t index);
+
+/* Directories that the host offers, in the same way. */
+struct p9_channel *drivers_p9_channel(size_t index);
 
 /*
  * Before power-off: waits until consoles have sent what was written, then resets all other

@@ -3,6 +3,7 @@ DRIVERS_SRCS := \
     drivers/drivers.c \
     drivers/pci.c \
     drivers/virtio.c \
+    drivers/virtio_9p.c \
     drivers/virtio_blk.c \
     drivers/virtio_config.c \
     drivers/virtio_console.c \
@@ -11,5 +12,6 @@ DRIVERS_SRCS := \
     drivers/virtio_net.c \
     drivers/virtio_net_receive.c \
     drivers/virtio_pci.c \
+    drivers/virtio_request.c \
     drivers/virtio_rng.c \
     drivers/virtqueue.c

@@ -21,6 +21,8 @@ const char *virtio_type_name(uint32_t type)
         return "console";
     case VIRTIO_TYPE_ENTROPY:
         return "rng";
+    case VIRTIO_TYPE_9P:
+        return "9p";
     default:
         return "other";
     }

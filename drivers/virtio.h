@@ -24,6 +24,7 @@ enum virtio_type {
     VIRTIO_TYPE_BLOCK = 2,
     VIRTIO_TYPE_CONSOLE = 3,
     VIRTIO_TYPE_ENTROPY = 4,
+    VIRTIO_TYPE_9P = 9,
 };
 
 const char *virtio_type_name(uint32_t type);

@@ -1,11 +1,9 @@
 #include "drivers/virtio_blk.h"
 
-#include "drivers/virtqueue_chain.h"
+#include "drivers/virtio_request.h"
 #include "kernel/base/string.h"
-#include "kernel/clock.h"
 #include "kernel/log.h"
 #include "kernel/mem.h"
-#include "kernel/wait.h"
 
 #define REQUEST_QUEUE      0u
 #define REQUEST_QUEUE_SIZE 16u
@@ -35,9 +33,6 @@
 
 #define TRANSFER_BYTES_MAX (1u << 20)
 #define BLOCK_BYTES_MAX    65536u
-#define TIMEOUT_NS         30000000000ull
-/* The longest sleep between looks at a device whose interrupt may have been lost. */
-#define SLEEP_NS 100000000ull
 
 struct request_header {
     uint32_t type;
@@ -58,49 +53,6 @@ struct virtio_blk {
     char serial[BLOCKDEV_SERIAL_BYTES];
 };
 
-static enum err wait_for_answer(struct virtio_blk *self)
-{
-    uint64_t deadline_ns = clock_monotonic_ns() + TIMEOUT_NS;
-    struct virtqueue_completion completion;
-
-    while (!virtqueue_arm(&self->queue)) {
-        uint64_t now_ns = clock_monotonic_ns();
-        if (now_ns >= deadline_ns) {
-            virtio_mark_broken(self->device, "it did not answer a request for 30 seconds");
-            break;
-        }
-        wait_once(now_ns + SLEEP_NS);
-    }
-    virtqueue_disarm(&self->queue);
-    if (self->device->broken || !virtqueue_pop(&self->queue, &completion)) {
-        /* Whatever it still holds belongs to the caller again only after the reset. */
-        virtio_reset(self->device);
-        return ERR_IO;
-    }
-    return ERR_OK;
-}
-
-static enum err submit(struct virtio_blk *self, void *data, uint32_t bytes, bool device_writes)
-{
-    struct virtqueue_chain chain;
-    enum err error = virtqueue_begin(&self->queue, bytes != 0 ? 3 : 2, &chain);
-
-    if (error != ERR_OK) {
-        return error;
-    }
-    self->status = STATUS_NONE;
-    virtqueue_add_readable(&chain, &self->header, sizeof(self->header));
-    if (bytes != 0 && device_writes) {
-        virtqueue_add_writable(&chain, data, bytes);
-    } else if (bytes != 0) {
-        virtqueue_add_readable(&chain, data, bytes);
-    }
-    virtqueue_add_writable(&chain, &self->status, sizeof(self->status));
-    virtqueue_submit(&chain, self);
-    virtqueue_kick(&self->queue);
-    return ERR_OK;
-}
-
 static enum err request(struct virtio_blk *self, uint32_t type, uint64_t sector, void *data,
                         uint32_t bytes)
 {
@@ -112,10 +64,16 @@ static enum err request(struct virtio_blk *self, uint32_t type, uint64_t sector,
     }
     self->busy = true;
     self->header = (struct request_header){.type = type, .sector = sector};
-    enum err error = submit(self, data, bytes, type == REQUEST_IN || type == REQUEST_GET_ID);
-    if (error == ERR_OK) {
-        error = wait_for_answer(self);
+    self->status = STATUS_NONE;
+    struct virtio_segment segments[3] = {{&self->header, sizeof(self->header), false}};
+    uint16_t count = 1;
+    if (bytes != 0) {
+        bool device_writes = type == REQUEST_IN || type == REQUEST_GET_ID;
+        segments[count++] = (struct virtio_segment){data, bytes, device_writes};
     }
+    segments[count++] = (struct virtio_segment){&self->status, sizeof(self->status), true};
+    uint32_t written_bytes; /* the status says more */
+    enum err error = virtio_request(self->device, &self->queue, segments, count, &written_bytes);
     self->busy = false;
     if (error != ERR_OK) {
         return error;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "drivers/blockdev.h"
+#include "drivers/p9_channel.h"
 #include "fs/vfs.h"
 #include "kernel/base/err.h"
 
@@ -55,5 +56,19 @@ enum err fs_open_volume(struct blockdev *disk, struct vfs_node **root) WARN_UNUS
  */
 uint64_t fs_idle(void);
 
-/* Makes every volume durable and marks it clean. Nothing is written to them any more. */
-void fs_close_volumes(void);
+/* ---- Mounts: live directories of the host (fs/p9/p9.h) -----------------------------------------
+ */
+
+#define FS_MOUNTS_MAX 16u
+
+/*
+ * Mounts what the channel offers and hands out its root, one reference. ERR_MFILE beyond
+ * FS_MOUNTS_MAX; other errors, all logged, as p9_mount().
+ */
+enum err fs_open_mount(struct p9_channel *channel, struct vfs_node **root) WARN_UNUSED;
+
+/*
+ * Makes every volume durable and marks it clean, and takes leave of the mounts. Nothing is
+ * written to either any more.
+ */
+void fs_close(void);

@@ -14,6 +14,13 @@ FS_SRCS := \
     fs/ext/ext_recover.c \
     fs/ext/ext_volume.c \
     fs/fs.c \
+    fs/p9/p9_client.c \
+    fs/p9/p9_errno.c \
+    fs/p9/p9_file.c \
+    fs/p9/p9_list.c \
+    fs/p9/p9_mount.c \
+    fs/p9/p9_names.c \
+    fs/p9/p9_node.c \
     fs/path.c \
     fs/ramfs.c \
     fs/ramfs_data.c \

@@ -102,6 +102,9 @@ static enum err open_found(struct path *found, uint32_t flags, struct vfs_node *
         return directory->ops->create(directory, found->place.name, VFS_TYPE_REGULAR, out);
     }
     enum err err = open_check_existing(found, flags);
+    if (err == ERR_OK && node->type == VFS_TYPE_REGULAR && node->ops->open != NULL) {
+        err = node->ops->open(node, (flags & VFS_OPEN_WRITE) != 0);
+    }
     if (err == ERR_OK && (flags & VFS_OPEN_TRUNCATE) != 0) {
         err = node->ops->set_size(node, 0);
     }

@@ -43,6 +43,12 @@ struct vfs_ops {
     enum err (*set_times)(struct vfs_node *node, uint64_t access_ns, uint64_t modify_ns);
     enum err (*sync)(struct vfs_node *node, bool data_only);
 
+    /*
+     * Somebody will read the file, or write too: what forbids it is answered now. NULL where
+     * nothing does. A file from `create` counts as opened for both.
+     */
+    enum err (*open)(struct vfs_node *file, bool for_writing);
+
     /* Regular files; offsets and sizes have been checked against VFS_SIZE_MAX. */
     enum err (*read_span)(struct vfs_node *file, uint64_t offset, size_t max_bytes,
                           struct vfs_span *out);

@@ -1,9 +1,11 @@
 #include "fs/ext/ext.h"
 #include "fs/fs.h"
+#include "fs/p9/p9.h"
 #include "kernel/clock.h"
 
 /* The tree in RAM is device 1. */
-#define FIRST_DEVICE 2u
+#define FIRST_DEVICE       2u
+#define FIRST_MOUNT_DEVICE (FIRST_DEVICE + FS_VOLUMES_MAX)
 /* How long changes may wait while the application does. */
 #define IDLE_AGE_NS 1000000000ull
 
@@ -11,6 +13,11 @@ static struct {
     struct vfs_node *roots[FS_VOLUMES_MAX];
     uint32_t count;
 } volumes;
+
+static struct {
+    struct vfs_node *roots[FS_MOUNTS_MAX];
+    uint32_t count;
+} mounts;
 
 enum err fs_open_volume(struct blockdev *disk, struct vfs_node **root)
 {
@@ -21,6 +28,21 @@ enum err fs_open_volume(struct blockdev *disk, struct vfs_node **root)
     enum err err = ext_mount(disk, FIRST_DEVICE + volumes.count, &node);
     if (err == ERR_OK) {
         volumes.roots[volumes.count++] = node;
+        vfs_node_get(node);
+        *root = node;
+    }
+    return err;
+}
+
+enum err fs_open_mount(struct p9_channel *channel, struct vfs_node **root)
+{
+    if (mounts.count == FS_MOUNTS_MAX) {
+        return ERR_MFILE;
+    }
+    struct vfs_node *node;
+    enum err err = p9_mount(channel, FIRST_MOUNT_DEVICE + mounts.count, &node);
+    if (err == ERR_OK) {
+        mounts.roots[mounts.count++] = node;
         vfs_node_get(node);
         *root = node;
     }
@@ -46,10 +68,14 @@ uint64_t fs_idle(void)
     return next_ns;
 }
 
-void fs_close_volumes(void)
+void fs_close(void)
 {
     for (uint32_t i = 0; i < volumes.count; i++) {
         (void)!ext_unmount(volumes.roots[i]); /* Logged there; nobody is left to tell. */
     }
     volumes.count = 0;
+    for (uint32_t i = 0; i < mounts.count; i++) {
+        p9_unmount(mounts.roots[i]);
+    }
+    mounts.count = 0;
 }

@@ -171,6 +171,7 @@ static void warn_unknown(void)
                                        "timeout=",
                                        "virtio_mmio.device=",
                                        "volume=",
+                                       "mount=",
                                        "check=",
                                        "profile="};
     for (size_t i = 0; i < config.line.token_count; i++) {

@@ -53,7 +53,7 @@ _Noreturn void kernel_main(uint32_t protocol, uint64_t boot_information);
 static void end_devices(void)
 {
     profile_report();
-    fs_close_volumes();
+    fs_close();
     drivers_shutdown();
 }
 
@@ -188,7 +188,7 @@ static void read_hosts(struct vfs_node *root, struct net_stack *network)
 
 /* The directories that the application is given, in the order of their descriptors. */
 static struct {
-    struct wasi_preopen list[CONFIG_LIST_MAX + FS_VOLUMES_MAX];
+    struct wasi_preopen list[CONFIG_LIST_MAX + FS_VOLUMES_MAX + FS_MOUNTS_MAX];
     size_t count;
 } preopens;
 
@@ -215,15 +215,22 @@ static struct blockdev *find_disk(const char *name, size_t length)
     return NULL;
 }
 
+/* The colon of NAME:GUEST. */
+static const char *find_colon(const char *key, const char *value)
+{
+    const char *colon = strchr(value, ':');
+    if (colon == NULL || colon[1] == '\0') {
+        panic("%s=%s: write NAME:GUEST", key, value);
+    }
+    return colon;
+}
+
 /* volume=SERIAL:GUEST, one for each disk with a file system. */
 static void open_volumes(const struct config *config)
 {
     const char *value;
     for (size_t at = 0; (value = cmdline_next(&config->line, "volume", &at)) != NULL;) {
-        const char *colon = strchr(value, ':');
-        if (colon == NULL || colon[1] == '\0') {
-            panic("volume=%s: write SERIAL:GUEST", value);
-        }
+        const char *colon = find_colon("volume", value);
         struct blockdev *disk = find_disk(value, (size_t)(colon - value));
         if (disk == NULL) {
             panic("volume=%s: no disk has this serial number", value);
@@ -232,6 +239,39 @@ static void open_volumes(const struct config *config)
         preopen->guest_path = colon + 1;
         if (fs_open_volume(disk, &preopen->directory) != ERR_OK) {
             panic("volume=%s: the disk cannot be mounted", value);
+        }
+        preopens.count++;
+    }
+}
+
+/* The directory of the host under this tag, which the bytes before the colon name. */
+static struct p9_channel *find_channel(const char *name, size_t length)
+{
+    struct p9_channel *channel;
+    for (size_t i = 0; (channel = drivers_p9_channel(i)) != NULL; i++) {
+        if (strlen(channel->tag) == length && strncmp(channel->tag, name, length) == 0) {
+            return channel;
+        }
+    }
+    return NULL;
+}
+
+/* mount=TAG:GUEST, one for each directory of the host. */
+static void open_mounts(const struct config *config)
+{
+    const char *value;
+    for (size_t at = 0; (value = cmdline_next(&config->line, "mount", &at)) != NULL;) {
+        const char *colon = find_colon("mount", value);
+        struct p9_channel *channel = find_channel(value, (size_t)(colon - value));
+        if (channel == NULL) {
+            panic("mount=%s: no virtio 9P device has this tag; with QEMU: -device virtio-9p-pci,"
+                  "fsdev=...,mount_tag=...",
+                  value);
+        }
+        struct wasi_preopen *preopen = &preopens.list[preopens.count];
+        preopen->guest_path = colon + 1;
+        if (fs_open_mount(channel, &preopen->directory) != ERR_OK) {
+            panic("mount=%s: the directory cannot be mounted", value);
         }
         preopens.count++;
     }
@@ -249,6 +289,7 @@ static _Noreturn void start_application(const struct config *config, struct vfs_
     }
     open_directories(config, root);
     open_volumes(config);
+    open_mounts(config);
     static struct wasi_config settings;
     settings = (struct wasi_config){
         .module = &wasm_module,

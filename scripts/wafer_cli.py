@@ -4,6 +4,7 @@ import os
 import sys
 
 import wafer_build
+import wafer_mount
 import wafer_run
 import wafer_volume
 from wafer_common import (Directory, EXIT_MACHINE, EXIT_USAGE, Forward, WaferError, parse_port)
@@ -66,6 +67,9 @@ def make_parser():
                      "(ext3; repeatable)")
     run.add_argument("--volume-size", default=wafer_volume.DEFAULT_SIZE, metavar="SIZE",
                      help=f"of a volume that is made now (default {wafer_volume.DEFAULT_SIZE})")
+    run.add_argument("--mount", action="append", default=[], metavar="HOST:GUEST[:ro]",
+                     dest="mounts", help="a directory of this machine, live: both sides see each "
+                     "other's changes (ro: the guest cannot change it; repeatable)")
     run.add_argument("--net", default="auto", metavar="auto|user|none|tap:NAME",
                      help="network card; auto: user networking if the module uses sockets")
     run.add_argument("--memory", default="", metavar="SIZE", help="RAM, for example 64M or 1G")
@@ -95,6 +99,8 @@ def parse(arguments):
     options.dirs = [Directory(text) for text in options.dirs]
     options.volumes = [wafer_volume.Volume(text, index)
                        for index, text in enumerate(getattr(options, "volumes", []))]
+    options.mounts = [wafer_mount.Mount(text, index)
+                      for index, text in enumerate(getattr(options, "mounts", []))]
     if options.timeout < 0:
         raise WaferError("--timeout: seconds, 0 or more", EXIT_USAGE)
     if not os.path.isfile(options.module):

@@ -96,6 +96,7 @@ def kernel_words(options):
         guests.append("/tmp")  # programs that work on files expect one; it lives in memory
     words = [f"dir={quote(guest)}" for guest in guests]
     words += [volume.word() for volume in getattr(options, "volumes", [])]
+    words += [mount.word() for mount in getattr(options, "mounts", [])]
     for setting in options.env:
         name, separator, value = setting.partition("=")
         if not name or not separator:

@@ -353,6 +353,8 @@ def run(options):
     for volume in options.volumes:
         volume.make(wafer_volume.parse_size(options.volume_size))
         arguments += volume.machine_arguments(options.machine)
+    for mount in options.mounts:
+        arguments += mount.machine_arguments(options.machine)
     terminals = ",".join(str(fd) for fd in range(3) if is_terminal(fd))
     words = ["log=info"] + network_words + ([f"tty={terminals}"] if terminals else [])
     words += [f"argv0={artefact.name}"] if artefact.name else []

@@ -6,7 +6,8 @@ UNIT_TESTS += test_virtio_net
 test_virtio_net_SRCS := tests/unit/test_virtio_net.c drivers/virtio_net.c \
     drivers/virtio_net_receive.c drivers/virtqueue.c drivers/virtio.c $(DRIVERS_FAKES)
 UNIT_TESTS += test_virtio_blk
-test_virtio_blk_SRCS := tests/unit/test_virtio_blk.c drivers/virtio_blk.c drivers/virtqueue.c \
+test_virtio_blk_SRCS := tests/unit/test_virtio_blk.c drivers/virtio_blk.c drivers/virtio_request.c \
+    drivers/virtqueue.c \
     drivers/virtio.c $(DRIVERS_FAKES)
 UNIT_TESTS += test_virtio_console
 test_virtio_console_SRCS := tests/unit/test_virtio_console.c drivers/virtio_console.c \

@@ -1,6 +1,6 @@
 # Unit tests of wasi: see the Makefile's UNIT_TESTS.
 WASI_TEST_SRCS := $(WASI_SRCS) $(FS_SRCS) tests/unit/fake_wasi.c tests/unit/fake_net_socket.c \
-    tests/unit/fake_dns.c
+    tests/unit/fake_dns.c kernel/base/fmt.c
 
 UNIT_TESTS += test_fd_table
 test_fd_table_SRCS := tests/unit/test_fd_table.c wasi/fd_table.c tests/unit/fake_heap_wasi.c
