@@ -124,7 +124,8 @@ fuzz:
 -include $(KERNEL_OBJS:.o=.d) $(AOT_OBJS:.o=.d)
 
 # ---- Examples: built from source with Debian's compilers ----------------------------------------
-WASM_CC := clang-$(LLVM_VERSION) --target=wasm32-wasi
+# Bulk memory is on by default since LLVM 20 (lime1).
+WASM_CC := clang-$(LLVM_VERSION) --target=wasm32-wasi -mbulk-memory
 EXAMPLES := hello static-file-server echo
 .PHONY: examples
 examples: $(foreach e,$(EXAMPLES),$(O)/examples/$(e).wasm)
@@ -239,6 +240,9 @@ bench: setup-bench waferc kernel examples
 .PHONY: bench-http
 bench-http: setup-bench waferc kernel examples
 	$(Q)bench/http.py --out $(O)
+.PHONY: bench-profile
+bench-profile: setup-bench waferc kernel examples
+	$(Q)bench/profile.py --out $(O) $(PROFILE_FLAGS)
 .PHONY: bench-aot
 bench-aot: setup-bench waferc
 	$(Q)bench/aot/run.py --out $(O)

@@ -125,6 +125,24 @@ static void load_content(struct file *file)
     file->fd = -1;
 }
 
+/* Header fields, formatted once. */
+static void describe(struct file *file)
+{
+    char last_modified[30];
+    files_http_date(file->modified_s, last_modified);
+    snprintf(file->etag, sizeof file->etag, "\"%llx-%llx\"", (unsigned long long)file->modified_s,
+             (unsigned long long)file->size);
+    file->fields_size = (uint32_t)snprintf(
+        file->fields, sizeof file->fields,
+        "ETag: %s\r\nLast-Modified: %s\r\nContent-Type: %s\r\nAccept-Ranges: bytes\r\n", file->etag,
+        last_modified, http_media_type(file->path));
+    file->whole_size =
+        file->fields_size + (uint32_t)snprintf(file->fields + file->fields_size,
+                                               sizeof file->fields - file->fields_size,
+                                               "Content-Length: %llu\r\n",
+                                               (unsigned long long)file->size);
+}
+
 static int load(const char *path, uint64_t now_s, struct file **out)
 {
     char name[2 * HTTP_PATH_MAX];
@@ -151,10 +169,7 @@ static int load(const char *path, uint64_t now_s, struct file **out)
     file->size = (uint64_t)stat.st_size;
     file->modified_s = stat.st_mtim.tv_sec;
     file->checked_s = now_s;
-    file->media_type = http_media_type(path);
-    snprintf(file->etag, sizeof file->etag, "\"%llx-%llx\"", (unsigned long long)file->modified_s,
-             (unsigned long long)file->size);
-    files_http_date(file->modified_s, file->last_modified);
+    describe(file);
     load_content(file);
     *out = file;
     return 200;

@@ -16,9 +16,13 @@ struct file {
     uint64_t size;
     int64_t modified_s;
     uint64_t checked_s;
-    const char *media_type;
     char etag[48];
-    char last_modified[32];
+    /*
+     * The header fields that every response with the file has, each with its CR LF; fields_size
+     * is without the last, the Content-Length of the whole file, whole_size with it.
+     */
+    char fields[256];
+    uint32_t fields_size, whole_size;
 };
 
 /* Sets the directory that is served. */

@@ -17,6 +17,7 @@
 #include "sockets.h"
 
 enum { INPUT_BYTES = 8192, HEADER_BYTES = 1024, CHUNK_BYTES = 64 << 10 };
+#define CLOCK_NS 1000000000u
 enum { IDLE_LIMIT_S = 75, CONNECTIONS_MAX = 60000, LISTENER_INDEX = 0 };
 
 struct connection {
@@ -48,6 +49,9 @@ static uint32_t connection_count = 1; /* with the listener */
 static uint32_t capacity;
 static uint64_t now_s;
 static char date_text[30];
+/* How most responses begin, up to and with the date: formatted once a second. */
+static char ok_text[96];
+static uint32_t ok_size;
 
 static void update_clock(void)
 {
@@ -56,6 +60,9 @@ static void update_clock(void)
     if ((uint64_t)now.tv_sec != now_s) {
         now_s = (uint64_t)now.tv_sec;
         files_http_date(now.tv_sec, date_text);
+        ok_size = (uint32_t)snprintf(ok_text, sizeof ok_text,
+                                     "HTTP/1.1 200 OK\r\nServer: wafer-example\r\nDate: %s\r\n",
+                                     date_text);
     }
 }
 
@@ -158,24 +165,33 @@ static void respond_plain(struct connection *connection, int status,
     connection->header_size = (uint32_t)size;
 }
 
-/* Appends a string or a number to the header: printf is too slow for the common response. */
-static char *put(char *at, const char *text)
+static char *put(char *at, const char *text, size_t size)
 {
-    size_t size = strlen(text);
     memcpy(at, text, size);
     return at + size;
 }
 
-static char *put_number(char *at, uint64_t value)
+/* The header of a response with a part of a file or none of it; returns its end. */
+static char *put_unusual_header(struct connection *connection, int status, const struct file *file,
+                                uint64_t first, uint64_t count)
 {
-    char digits[20];
-    size_t count = 0;
-    do {
-        digits[count++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    while (count) {
-        *at++ = digits[--count];
+    char *at = connection->header;
+    char *end = connection->header + HEADER_BYTES;
+    at += snprintf(at, HEADER_BYTES, "HTTP/1.1 %d %s\r\nServer: wafer-example\r\nDate: %s\r\n",
+                   status, http_status_text(status), date_text);
+    if (status == 206) {
+        at = put(at, file->fields, file->fields_size);
+        at += snprintf(at, (size_t)(end - at),
+                       "Content-Length: %llu\r\nContent-Range: bytes %llu-%llu/%llu\r\n",
+                       (unsigned long long)count, (unsigned long long)first,
+                       (unsigned long long)(first + count - 1), (unsigned long long)file->size);
+    } else {
+        at += snprintf(at, (size_t)(end - at), "ETag: %s\r\n", file->etag);
+    }
+    if (status == 416) {
+        at +=
+            snprintf(at, (size_t)(end - at), "Content-Range: bytes */%llu\r\nContent-Length: 0\r\n",
+                     (unsigned long long)file->size);
     }
     return at;
 }
@@ -189,30 +205,17 @@ static void respond_file(struct connection *connection, const struct http_reques
                                       strcmp(request->if_none_match, "*") == 0)) {
         status = 304;
     }
-    char *at = put(connection->header, "HTTP/1.1 ");
-    at = put_number(at, (uint64_t)status);
-    at = put(put(at, " "), http_status_text(status));
-    at = put(put(at, "\r\nServer: wafer-example\r\nDate: "), date_text);
-    at = put(put(at, "\r\nETag: "), file->etag);
-    if (status == 416) {
-        at = put_number(put(at, "\r\nContent-Range: bytes */"), file->size);
-        at = put(at, "\r\nContent-Length: 0");
-        count = 0;
-    } else if (status == 304) {
-        count = 0;
+    char *at;
+    if (status == 200) {
+        at = put(connection->header, ok_text, ok_size);
+        at = put(at, file->fields, file->whole_size);
     } else {
-        at = put(put(at, "\r\nLast-Modified: "), file->last_modified);
-        at = put(put(at, "\r\nContent-Type: "), file->media_type);
-        at = put_number(put(at, "\r\nAccept-Ranges: bytes\r\nContent-Length: "), count);
-        if (status == 206) {
-            at = put_number(put(at, "\r\nContent-Range: bytes "), first);
-            at = put_number(put(at, "-"), first + count - 1);
-            at = put_number(put(at, "/"), file->size);
-        }
+        at = put_unusual_header(connection, status, file, first, count);
     }
-    at = put(put(at, "\r\n"), connection_field(connection));
+    const char *last_field = connection_field(connection);
+    at = put(at, last_field, strlen(last_field));
     connection->header_size = (uint32_t)(at - connection->header);
-    if (request->method == HTTP_HEAD || count == 0) {
+    if (request->method == HTTP_HEAD || count == 0 || status == 304 || status == 416) {
         files_release(file);
         return;
     }
@@ -423,15 +426,34 @@ static int by_index_descending(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* One round: wait, then serve. False: polling itself failed. */
-static bool serve_once(uint32_t listener)
+/*
+ * The list of subscriptions is written only where it changes: a runtime may know, then, that the
+ * rest is as before.
+ */
+static void put_clock(struct wasi_subscription *clock)
 {
-    struct wasi_subscription *clock = &subscriptions[connection_count];
+    if (clock->tag == WASI_EVENT_CLOCK && clock->userdata == connection_count &&
+        clock->clock.id == 1 && clock->clock.timeout_ns == CLOCK_NS && clock->clock.flags == 0) {
+        return;
+    }
     memset(clock, 0, sizeof *clock);
     clock->userdata = connection_count;
     clock->tag = WASI_EVENT_CLOCK;
     clock->clock.id = 1;
-    clock->clock.timeout_ns = 1000000000;
+    clock->clock.timeout_ns = CLOCK_NS;
+}
+
+static void set_tag(uint32_t index, uint8_t tag)
+{
+    if (subscriptions[index].tag != tag) {
+        subscriptions[index].tag = tag;
+    }
+}
+
+/* One round: wait, then serve. False: polling itself failed. */
+static bool serve_once(uint32_t listener)
+{
+    put_clock(&subscriptions[connection_count]);
     /* With nobody connected there is nothing to time out: sleep without a clock. */
     uint32_t count = connection_count + (connection_count > 1);
     uint32_t ready = 0;
@@ -460,8 +482,7 @@ static bool serve_once(uint32_t listener)
                                                        : on_writable(connections[index]))) {
             close_connection(index);
         } else {
-            subscriptions[index].tag =
-                connections[index]->is_blocked ? WASI_EVENT_WRITE : WASI_EVENT_READ;
+            set_tag(index, connections[index]->is_blocked ? WASI_EVENT_WRITE : WASI_EVENT_READ);
         }
     }
     if (listener_fired) {

@@ -22,27 +22,38 @@ copy_up:
     jb copy_small
     movq -8(%rsi,%rdx), %r8
     movq -16(%rsi,%rdx), %r9
-    leaq -16(%rdi,%rdx), %r10
     cmpq $REP_THRESHOLD_BYTES, %rdx
     jae 2f
-    /* Whole 16-byte steps while more than 16 bytes are left. */
-1:  cmpq $16, %rdx
-    jbe 3f
-    movq (%rsi), %rcx
-    movq 8(%rsi), %r11
-    movq %rcx, (%rdi)
-    movq %r11, 8(%rdi)
-    addq $16, %rsi
-    addq $16, %rdi
-    subq $16, %rdx
-    jmp 1b
-2:  movq %rdx, %rcx
+    /* From here on both pointers are the ends, and RDX is 32 less what is left. */
+    addq %rdx, %rsi
+    addq %rdx, %rdi
+    negq %rdx
+    addq $32, %rdx
+    jg 3f
+1:  movq -32(%rsi,%rdx), %rcx
+    movq -24(%rsi,%rdx), %r11
+    movq %rcx, -32(%rdi,%rdx)
+    movq %r11, -24(%rdi,%rdx)
+    movq -16(%rsi,%rdx), %rcx
+    movq -8(%rsi,%rdx), %r11
+    movq %rcx, -16(%rdi,%rdx)
+    movq %r11, -8(%rdi,%rdx)
+    addq $32, %rdx
+    jle 1b
+3:  cmpq $16, %rdx
+    jge 4f
+    movq -32(%rsi,%rdx), %rcx
+    movq -24(%rsi,%rdx), %r11
+    movq %rcx, -32(%rdi,%rdx)
+    movq %r11, -24(%rdi,%rdx)
+4:  movq %r9, -16(%rdi)
+    movq %r8, -8(%rdi)
+    ret
+2:  leaq -8(%rdi,%rdx), %r10
+    movq %rdx, %rcx
     shrq $3, %rcx
     rep movsq
-    movq %r8, 8(%r10)
-    ret
-3:  movq %r9, (%r10)
-    movq %r8, 8(%r10)
+    movq %r8, (%r10)
     ret
 copy_small:
     cmpq $8, %rdx
