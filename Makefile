@@ -4,7 +4,7 @@
 #   make APP=server.wasm run      your own module in a virtual machine
 #   make APP=server.wasm image    build/<name>/<name>.elf and <name>.iso
 #   make test                     every test; ends with "N passed, N failed, N skipped"
-#   make lint | bench | fuzz | examples | install | clean
+#   make lint | bench | fuzz | fuzz-differential | examples | install | clean
 #
 # Knobs for run and image (scripts/wafer does the work; wafer run --help says more):
 #   APP=app.wasm      the module, .wasm or .wat      (default: the example file server)
@@ -14,7 +14,7 @@
 #   MEM=128M          RAM of the machine             ACCEL=tcg|kvm   (default: what works)
 #   CPU=x86-64-v3     what the compiler may use      WAFER_FLAGS=..  anything else
 # Knobs for building: O=folder  V=1 (show commands)  UBSAN=1 (instrument the kernel)
-#                     PREFIX=/usr/local DESTDIR= (install)
+#                     PREFIX=/usr/local DESTDIR= (install)  MODULES=100000 SEED=1 (fuzz-differential)
 
 .DEFAULT_GOAL := help
 O ?= build

@@ -3,7 +3,8 @@
  * §4.4.7), but LLVM would remove it. Once locals are SSA values, loads from which no
  * path of uses leads to an effect are made volatile; all others stay free to be
  * optimised. The search is cut off after a few values: taking a live load for dead
- * costs a little speed, never a trap.
+ * costs a little speed, never a trap. At -O0 all loads are volatile: nothing is moved or
+ * dropped, so that unoptimised code is exact (docs/decisions/0007).
  */
 #include "aot/codegen.h"
 
@@ -151,7 +152,7 @@ static bool is_live(LLVMValueRef load)
 void unit_keep_dead_loads(struct unit *unit)
 {
     for (uint32_t i = 0; i < unit->load_count; i++) {
-        if (!is_live(unit->loads[i])) {
+        if (unit->gen->options->optimization == 0 || !is_live(unit->loads[i])) {
             LLVMSetVolatile(unit->loads[i], 1);
         }
     }

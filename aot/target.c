@@ -157,11 +157,12 @@ void target_promote_locals(const struct target *target, LLVMModuleRef module)
 
 void target_optimize(const struct target *target, LLVMModuleRef module)
 {
-    static const char *const pipelines[] = {NULL, "default<O1>", "default<O2>", "default<O3>"};
+    /* Unoptimised code still needs its constants folded: unit_hide_far_addresses looks for
+     * constant addresses, which instruction selection would otherwise make. */
+    static const char *const pipelines[] = {"function(instsimplify)", "default<O1>", "default<O2>",
+                                            "default<O3>"};
 
-    if (pipelines[target->optimization] != NULL) {
-        run_passes(target, module, pipelines[target->optimization]);
-    }
+    run_passes(target, module, pipelines[target->optimization]);
 }
 
 LLVMMemoryBufferRef target_emit(const struct target *target, LLVMModuleRef module,

@@ -10,7 +10,8 @@
  *                                       OUTCOME: any, return COUNT PATTERN..., trap TEXT
  *   get LINE INSTANCE NAME PATTERN      the value of an exported global
  *   memory LINE INSTANCE NAME PAGES HASH
- *                                       size and FNV-1a of an exported memory, hash in hex
+ *                                       size of an exported memory, and FNV-1a over its
+ *                                       32-bit words in hex
  * TEXT may hold alternatives between '|'.
  */
 #include <stdio.h>
@@ -286,8 +287,10 @@ static void do_memory(void)
     uint32_t pages = number();
     uint32_t expected = (uint32_t)strtoul(word(), NULL, 16);
     uint32_t hash = 2166136261u;
-    for (uint64_t i = 0; i < memory->size_bytes; i++) {
-        hash = (hash ^ memory->base[i]) * 16777619u;
+    for (uint64_t at = 0; at < memory->size_bytes; at += sizeof(uint32_t)) {
+        uint32_t word_value;
+        memcpy(&word_value, memory->base + at, sizeof(word_value));
+        hash = (hash ^ word_value) * 16777619u;
     }
     report(memory->size_bytes / WASM_PAGE_BYTES == pages && hash == expected, line, "memory",
            "other content or size");

@@ -1,14 +1,20 @@
-// Runs modules without imports in Node's engine and says what their exports do.
+// Runs modules without imports in Node's engine and writes what their exports do, as a script
+// for tests/hosted/spec_runner.c, the LINE of each step being INSTANCE.NUMBER.
 //
-// Usage: node differential.mjs FILE... ; one line of JSON for each file: a list of
-// {kind, name, ...} in the order in which things were done. Stops a module where the
-// engine's limits (its stack) show, which are not the module's meaning.
+// Usage: node differential.mjs < work ; `work` is a line of JSON for each module:
+//   {file, instance, exports: [{name, kind, type}]}, exports as tests/hosted/describe.c says.
+// Answers each with one line of JSON: a list of script lines; {text} when the engine refuses
+// the module. Stops a module where limits of the engine show, which are not the module's
+// meaning. After an access outside of memory the state is not compared: an export "reset"
+// brings it back, and without one the module ends there.
 import fs from "node:fs";
 
+const MEMORY_TRAP = "out_of_bounds_memory_access";
+const ROUNDS = 3;
 const traps = [
   [/unreachable/, "unreachable"],
-  [/memory access out of bounds/, "out_of_bounds_memory_access"],
-  [/data segment|offset is out of bounds|out of bounds memory/, "out_of_bounds_memory_access"],
+  [/memory access out of bounds/, MEMORY_TRAP],
+  [/data segment|offset is out of bounds|out of bounds memory/, MEMORY_TRAP],
   [/table index is out of bounds|table access|table index/,
     "out_of_bounds_table_access|undefined_element"],
   [/element segment|array element access/, "out_of_bounds_table_access"],
@@ -17,9 +23,13 @@ const traps = [
   [/divide result unrepresentable/, "integer_overflow"],
   [/float unrepresentable/, "integer_overflow|invalid_conversion_to_integer"],
   [/null pointer/, "null_reference"],
+  [/unaligned/, "unaligned_atomic"],
 ];
 
+// null: not a trap, a limit of the engine.
 function trapText(error) {
+  if (error instanceof WebAssembly.Exception) return "unhandled_exception";
+  if (!(error instanceof WebAssembly.RuntimeError)) return null;
   const found = traps.find(([pattern]) => pattern.test(error.message));
   return found ? found[1] : null;
 }
@@ -61,59 +71,94 @@ function argument(letter) {
   }
 }
 
-function call(steps, name, type, func) {
-  const [params, results] = type.split("_").map((letters) => letters === "v" ? "" : letters);
-  const args = [...params].map(argument);
-  const step = { kind: "call", name, args: args.map((v, i) => v === null ? "n" : encode(params[i], v)) };
-  try {
-    const value = func(...args);
-    const values = results.length === 1 ? [value] : results.length === 0 ? [] : [...value];
-    step.results = values.map((v, i) => encode(results[i], v));
-  } catch (error) {
-    step.trap = error instanceof WebAssembly.RuntimeError ? trapText(error) : null;
-    if (step.trap === null) return false;
-  }
-  steps.push(step);
-  return true;
-}
-
-function hash(bytes) {
+function hash(buffer) {
+  const words = new Int32Array(buffer);
   let value = 2166136261 | 0;
-  for (let i = 0; i < bytes.length; i++) value = Math.imul(value ^ bytes[i], 16777619);
+  for (let i = 0; i < words.length; i++) value = Math.imul(value ^ words[i], 16777619);
   return (value >>> 0).toString(16);
 }
 
-// `exports` is what `describe` says: [{name, kind, type}].
-function run(file, exports) {
-  const steps = [];
-  state = 1;
-  let instance;
-  try {
-    instance = new WebAssembly.Instance(new WebAssembly.Module(fs.readFileSync(file)), {});
-  } catch (error) {
-    const trap = error instanceof WebAssembly.RuntimeError ? trapText(error) : null;
-    return [trap === null ? { kind: "skip", text: String(error) } : { kind: "start", trap }];
+class Runner {
+  constructor({ file, instance, exports }) {
+    this.file = file;
+    this.index = instance;
+    this.exports = exports;
+    this.lines = [];
+    state = 1;
   }
-  steps.push({ kind: "start" });
-  for (let round = 0; round < 3; round++) {
-    for (const { name, kind, type } of exports) {
-      if (kind !== "function" || /[V{]/.test(type)) continue;
-      if (!call(steps, name, type, instance.exports[name])) return steps;
+
+  step(verb, ...words) {
+    this.lines.push([verb, `${this.index}.${this.lines.length}`, this.index, ...words].join(" "));
+  }
+
+  // Returns the trap's text, "" for none, null where the module has to end.
+  call({ name, type }) {
+    const [params, results] = type.split("_").map((letters) => letters === "v" ? "" : letters);
+    const args = [...params].map(argument);
+    const words = args.map((v, i) => v === null ? "n" : encode(params[i], v));
+    const start = ["call", Buffer.from(name).toString("hex") || "-", args.length, ...words];
+    try {
+      const value = this.instance.exports[name](...args);
+      const values = results.length === 1 ? [value] : results.length === 0 ? [] : [...value];
+      this.step(...start, "return", values.length, ...values.map((v, i) => encode(results[i], v)));
+      return "";
+    } catch (error) {
+      const trap = trapText(error);
+      if (trap !== null) this.step(...start, "trap", trap);
+      return trap;
     }
   }
-  for (const { name, kind, type } of exports) {
-    if (kind === "memory") {
-      const buffer = instance.exports[name].buffer;
-      steps.push({ kind: "memory", name, pages: buffer.byteLength / 65536,
-        hash: hash(new Uint8Array(buffer)) });
-    } else if (kind === "global" && /^[iIfF]_/.test(type)) {
-      steps.push({ kind: "get", name, value: encode(type[0], instance.exports[name].value) });
+
+  compareState(kinds) {
+    for (const { name, kind, type } of this.exports) {
+      if (kind !== kinds) continue;
+      const value = this.instance.exports[name];
+      const hex = Buffer.from(name).toString("hex") || "-";
+      if (kind === "memory") {
+        this.step("memory", hex, value.buffer.byteLength / 65536, hash(value.buffer));
+      } else if (/^[iIfF]_/.test(type)) {
+        this.step("get", hex, encode(type[0], value.value));
+      }
     }
   }
-  return steps;
+
+  callAll() {
+    const reset = this.exports.find(({ name }) => name === "reset");
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const each of this.exports) {
+        if (each.kind !== "function" || each === reset || /[V{]/.test(each.type)) continue;
+        const trap = this.call(each);
+        if (trap === null) return;
+        if (trap === MEMORY_TRAP) {
+          if (!reset || this.call(reset) !== "") return;
+        } else {
+          this.compareState("memory");
+        }
+      }
+      this.compareState("global");
+    }
+  }
+
+  run() {
+    let module;
+    try {
+      module = new WebAssembly.Module(fs.readFileSync(this.file));
+    } catch (error) {
+      return { text: String(error) };
+    }
+    try {
+      this.instance = new WebAssembly.Instance(module, {});
+    } catch (error) {
+      const trap = trapText(error);
+      if (trap !== null) this.step("module", "trap", trap);
+      return this.lines;
+    }
+    this.step("module", "ok");
+    this.callAll();
+    return this.lines;
+  }
 }
 
-const work = JSON.parse(fs.readFileSync(0, "utf8"));
-for (const { file, exports } of work) {
-  console.log(JSON.stringify(run(file, exports)));
+for (const line of fs.readFileSync(0, "utf8").split("\n")) {
+  if (line) console.log(JSON.stringify(new Runner(JSON.parse(line)).run()));
 }

@@ -1,0 +1,30 @@
+;; A constant address beyond what an instruction can hold beside the memory's base. At -O0 the
+;; constant reached instruction selection unfolded, and the object did not link.
+(module
+  (memory 1)
+  (func (export "load") (result i64) (local i32)
+    (local.set 0 (i32.const 0x5eae7928))
+    (i64.clz (i64.load32_u offset=137563 (local.get 0))))
+  (func (export "store") (local i32)
+    (local.set 0 (i32.const 0x7fffffff))
+    (i64.store (local.get 0) (i64.clz (i64.const 1))))
+  (func (export "copy") (local i32)
+    (local.set 0 (i32.const 0x70000000))
+    (memory.copy (local.get 0) (i32.clz (i32.const -1)) (i32.const 16))))
+(assert_trap (invoke "load") "out of bounds memory access")
+(assert_trap (invoke "store") "out of bounds memory access")
+(assert_trap (invoke "copy") "out of bounds memory access")
+
+;; The optimiser proves these results useless; unoptimised code keeps the loads all the same,
+;; and optimised code keeps those whose uselessness shows before it runs.
+(module
+  (memory 1)
+  (func (export "dropped") (drop (i32.load (i32.const 0x10000))))
+  (func (export "times zero") (result i32)
+    (i32.mul (i32.const 0) (i32.load (i32.const 0x10000))))
+  (func (export "xor itself") (result i64) (local i64)
+    (local.set 0 (i64.load (i32.const 0xfff9)))
+    (i64.xor (local.get 0) (local.get 0))))
+(assert_trap (invoke "dropped") "out of bounds memory access")
+(assert_trap (invoke "times zero") "out of bounds memory access")
+(assert_trap (invoke "xor itself") "out of bounds memory access")
