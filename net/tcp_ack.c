@@ -78,7 +78,6 @@ static void ecn_input(struct tcp_socket *sock, const struct tcp_segment *segment
     tcp_congestion_reduce(sock);
     sock->cwnd = sock->ssthresh;
     sock->ecn_recover = sock->send_next;
-    sock->ecn_reduced = true;
 }
 
 /* The send buffer holds two windows, so that the next is ready when this one is acknowledged. */
@@ -100,8 +99,9 @@ static void grow_send_buffer(struct tcp_socket *sock)
 bool tcp_acknowledge(struct tcp_socket *sock, const struct tcp_segment *segment)
 {
     uint32_t ack = segment->acknowledgement;
-    struct tcp_ack_result result = {.prior_flight = tcp_in_flight(sock),
-                                    .prior_una = sock->send_una};
+    struct tcp_ack_result result = {0};
+    bool has_sack = sock->options.sack && segment->sack_count > 0;
+    bool is_old = seq_before(ack, sock->send_una);
     bool was_writable = tcp_is_writable(sock);
     bool window_changed;
 
@@ -111,13 +111,13 @@ bool tcp_acknowledge(struct tcp_socket *sock, const struct tcp_segment *segment)
         tcp_send_challenge(sock);
         return false;
     }
-    if (seq_before(ack, sock->send_una)) {
-        return true; /* old: its data may still be new */
+    if (is_old && !has_sack) {
+        return true; /* its data may still be new, and so may be what its SACK tells */
     }
-    window_changed = update_window(sock, segment);
+    window_changed = !is_old && update_window(sock, segment);
     if (seq_after(ack, sock->send_una)) {
         advance(sock, segment, ack, &result);
-    } else {
+    } else if (!is_old) {
         result.duplicate = segment->length == 0 && !window_changed &&
                            (segment->flags & TCP_FIN_BIT) == 0 && sock->send_una != sock->send_next;
         if (sock->send_una == sock->send_next && sock->send_timer == TCP_SEND_PERSIST) {
@@ -129,11 +129,10 @@ bool tcp_acknowledge(struct tcp_socket *sock, const struct tcp_segment *segment)
             }
         }
     }
-    if (result.acked_bytes == 0 && !result.duplicate && segment->sack_count == 0 &&
-        !window_changed) {
+    if (result.acked_bytes == 0 && !result.duplicate && !has_sack && !window_changed) {
         return true; /* data from the peer that says nothing about ours */
     }
-    if (sock->options.sack && segment->sack_count > 0) {
+    if (has_sack) {
         tcp_sack_input(sock, segment, &result);
     }
     if (result.acked_bytes > 0 || result.delivered_bytes > 0) {

@@ -216,6 +216,7 @@ void tcp_congestion_reduce(struct tcp_socket *sock)
     }
     cubic->epoch_ns = 0;
     sock->hystart.conservative_rounds = 0;
+    sock->ecn_reduced = true; /* RFC 3168 §6.1.2: whatever the reason was */
     sock->ssthresh = reduced > floor ? reduced : floor;
 }
 

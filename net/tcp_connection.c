@@ -251,6 +251,9 @@ void tcp_update_mss(struct tcp_socket *sock)
         theirs = TCP_MSS_MINIMUM;
     }
     sock->mss = (uint16_t)(ours < theirs ? ours : theirs);
+    if (sock->mss_limit != 0 && sock->mss > sock->mss_limit) {
+        sock->mss = sock->mss_limit;
+    }
 }
 
 void tcp_establish(struct tcp_socket *sock, const struct tcp_options *options)
@@ -265,6 +268,7 @@ void tcp_establish(struct tcp_socket *sock, const struct tcp_options *options)
     sock->recover = sock->send_una;
     sock->forward_ack = sock->send_una;
     sock->ecn_recover = sock->send_una;
+    sock->use_end = sock->send_una;
     sock->heard_ns = now_ns;
     sock->tune_ns = now_ns;
     sock->retries = 0;
@@ -311,7 +315,8 @@ enum err tcp_connect(struct tcp_socket *sock, const struct net_endpoint *remote)
     sock->options = (struct tcp_options){.timestamps = true,
                                          .sack = true,
                                          .window_scaling = true,
-                                         .receive_shift = tcp_offered_shift(stack)};
+                                         .receive_shift = tcp_offered_shift(stack),
+                                         .ecn = true};
     tcp_update_mss(sock);
     sock->initial_send = tcp_initial_sequence(stack, &sock->entry);
     sock->send_una = sock->initial_send;

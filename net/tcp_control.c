@@ -184,6 +184,9 @@ void tcp_send_syn(struct tcp_socket *sock, bool with_ack)
     if (packet == NULL) {
         return;
     }
+    if (sock->options.ecn) {
+        flags |= with_ack ? TCP_ECE_BIT : TCP_ECE_BIT | TCP_CWR_BIT;
+    }
     uint32_t window = sock->receive_limit_bytes < 65535 ? sock->receive_limit_bytes : 65535;
 
     sock->receive_edge = sock->receive_next + window;
@@ -225,12 +228,18 @@ void tcp_send_reset(struct tcp_socket *sock)
 {
     struct net_stack *stack = tcp_stack(sock);
     struct net_packet *packet = net_packet_allocate(stack);
+    bool timestamps = sock->options.timestamps && tcp_is_synchronized(sock);
+    uint8_t *options;
 
     if (packet == NULL) {
         return;
     }
-    tcp_header_write(packet, &sock->entry, sock->send_next, sock->receive_next,
-                     TCP_RST_BIT | TCP_ACK_BIT, 0, 0);
+    options = tcp_header_write(packet, &sock->entry, sock->send_next, sock->receive_next,
+                               TCP_RST_BIT | TCP_ACK_BIT, 0, timestamps ? 12 : 0);
+    if (timestamps) { /* RFC 7323 §3.2: it should be there on a reset, too */
+        tcp_option_timestamps(options, tcp_timestamp(stack, sock->timestamp_offset),
+                              sock->peer_timestamp);
+    }
     stack->tcp->statistics.resets_sent++;
     tcp_packet_send(stack, &sock->route, packet, sock->pseudo_sum, 0, IP_ECN_NOT);
 }

@@ -38,7 +38,11 @@ static void settle_options(struct tcp_socket *sock, const struct tcp_segment *se
     options->window_scaling = options->window_scaling && segment->has_window_shift;
     options->send_shift = options->window_scaling ? segment->window_shift : 0;
     options->receive_shift = options->window_scaling ? options->receive_shift : 0;
-    options->ecn = false;
+    /* RFC 3168 §6.1.1: a SYN-ACK answers with ECE alone, a crossing SYN asks with both. */
+    options->ecn =
+        options->ecn &&
+        (segment->flags & (TCP_ECE_BIT | TCP_CWR_BIT)) ==
+            ((segment->flags & TCP_ACK_BIT) != 0 ? TCP_ECE_BIT : TCP_ECE_BIT | TCP_CWR_BIT);
 }
 
 static void syn_sent_input(struct tcp_socket *sock, struct tcp_segment *segment)
@@ -256,8 +260,12 @@ static void text_input(struct tcp_socket *sock, struct tcp_segment *segment)
     if (segment->length > 0) {
         if (sock->base.orphaned &&
             seq_after(segment->sequence + segment->length, sock->receive_next)) {
-            /* Nobody will ever read it: the peer must know (RFC 9293 §3.6.1). */
-            tcp_abort(sock, ERR_CONNRESET);
+            /*
+             * Nobody will ever read it: the peer must know (RFC 9293 §3.6.1), by a number that
+             * it takes at once (RFC 5961 §3.2): what it acknowledges is what it expects.
+             */
+            tcp_refuse(tcp_stack(sock), segment);
+            tcp_finish(sock, ERR_CONNRESET);
             return;
         }
         tcp_receive_data(sock, segment);
@@ -300,16 +308,19 @@ void tcp_socket_input(struct tcp_socket *sock, struct tcp_segment *segment)
             tcp_mark_pending(sock);
         }
     }
-    /* RFC 7323 §4.3: the timestamp of the segment that the next ACK answers. */
-    if (segment->has_timestamp && sock->options.timestamps &&
-        !seq_after(segment->sequence, sock->receive_acked)) {
-        take_peer_timestamp(sock, segment);
-    }
     if (sock->status == TCP_SYN_RECEIVED && !finish_handshake(sock, segment)) {
         return;
     }
     if (!tcp_acknowledge(sock, segment) || !fin_acknowledged(sock)) {
         return;
+    }
+    /*
+     * RFC 7323 §4.3: the timestamp of the segment that the next ACK answers. Who has to guess the
+     * acknowledgement number cannot push the clock on and have PAWS drop what follows.
+     */
+    if (segment->has_timestamp && sock->options.timestamps &&
+        !seq_after(segment->sequence, sock->receive_acked)) {
+        take_peer_timestamp(sock, segment);
     }
     if ((segment->length > 0 || (segment->flags & TCP_FIN_BIT)) && receives(sock)) {
         text_input(sock, segment);

@@ -76,7 +76,7 @@ static void send_segment(struct tcp_socket *sock, struct net_packet *packet, uin
 
     if (sock->options.ecn) {
         flags |= sock->ecn_echo ? TCP_ECE_BIT : 0;
-        if (length > 0) {
+        if (length > 0 && sequence == sock->send_next) { /* RFC 3168 §6.1.5: not on what was lost */
             ecn = IP_ECN_ECT0;
             flags |= sock->ecn_reduced ? TCP_CWR_BIT : 0;
             sock->ecn_reduced = false;
@@ -290,7 +290,6 @@ static uint32_t new_data_length(struct tcp_socket *sock, bool *fin)
     }
     length = window_left < length ? window_left : length;
     if (length > room) {
-        sock->cwnd_limited = true;
         length = room - room % payload;
         if (length == 0) {
             return 0;
@@ -370,6 +369,20 @@ bool tcp_send_new_segment(struct tcp_socket *sock)
     return (length > 0 || fin) && send_new(sock, length, fin);
 }
 
+/* Whether cwnd is what limits us is seen best right after sending; kept for a round trip. */
+static void note_window_use(struct tcp_socket *sock)
+{
+    uint32_t flight = tcp_in_flight(sock);
+    bool is_limited = flight + tcp_payload_mss(sock) > sock->cwnd;
+
+    if (is_limited || !seq_before(sock->send_una, sock->use_end) ||
+        (!sock->cwnd_limited && flight > sock->flight_maximum)) {
+        sock->cwnd_limited = is_limited;
+        sock->flight_maximum = flight;
+        sock->use_end = sock->send_next;
+    }
+}
+
 void tcp_output(struct tcp_socket *sock)
 {
     bool sent = false;
@@ -390,13 +403,13 @@ void tcp_output(struct tcp_socket *sock)
         if (sock->send_una == sock->send_next) {
             tcp_congestion_idle(sock);
         }
-        sock->cwnd_limited = false;
         if (sock->lost_bytes > 0) {
             sent = retransmit_lost(sock);
         }
         if (sock->lost_bytes == 0) {
             sent |= send_all_new(sock);
         }
+        note_window_use(sock);
         if (sent || sock->send_timer == TCP_SEND_NONE) {
             tcp_arm_send_timer(sock);
         }

@@ -4,6 +4,9 @@
 #define REORDER_PERSIST   16u
 #define REORDER_STEPS_MAX 16u
 #define DUPLICATE_ACKS    3u /* RFC 5681 §3.2, and DupThresh of RFC 8985 */
+/* After so many time-outs in a row; RFC 4821 §7.2 suggests 1024 bytes for IPv4. */
+#define BLACK_HOLE_RETRIES 3u
+#define BLACK_HOLE_MSS     984u
 
 static bool sent_after(uint64_t left_ns, uint32_t left_end, uint64_t right_ns, uint32_t right_end)
 {
@@ -32,10 +35,10 @@ void tcp_rack_delivered(struct tcp_socket *sock, const struct tcp_record *record
         sock->reorder_seen = true;
     }
     sock->forward_ack = seq_later(sock->forward_ack, record->end);
+    sock->rack_rtt_us = rtt_us > UINT32_MAX ? UINT32_MAX : (uint32_t)rtt_us;
     if (sent_after(record->sent_ns, record->end, sock->rack_sent_ns, sock->rack_end)) {
         sock->rack_sent_ns = record->sent_ns;
         sock->rack_end = record->end;
-        sock->rack_rtt_us = rtt_us > UINT32_MAX ? UINT32_MAX : (uint32_t)rtt_us;
     }
 }
 
@@ -325,8 +328,9 @@ void tcp_recovery_input(struct tcp_socket *sock, const struct tcp_segment *segme
                         struct tcp_ack_result *result)
 {
     uint32_t lost_before = sock->lost_bytes;
-    bool limited = result->prior_flight + tcp_payload_mss(sock) >= sock->cwnd ||
-                   (sock->cwnd < sock->ssthresh && 2 * result->prior_flight >= sock->cwnd);
+    /* RFC 9293 §3.8.2, RFC 7661: a window that is not used does not grow. */
+    bool limited =
+        sock->cwnd < sock->ssthresh ? sock->cwnd < 2 * sock->flight_maximum : sock->cwnd_limited;
 
     if (result->acked_bytes > 0) {
         undo_if_spurious(sock, segment);
@@ -367,12 +371,32 @@ void tcp_recovery_reorder_timer(struct tcp_socket *sock)
     tcp_output(sock);
 }
 
+/*
+ * RFC 4821 §7.7, RFC 2923 §2.1: large segments vanish and no ICMP says why. From now on they are
+ * of a size that nearly every path takes.
+ */
+static void suspect_black_hole(struct tcp_socket *sock)
+{
+    uint16_t limit = TCP_MSS_DEFAULT_IPV6;
+
+    if (sock->route.is_ipv4) {
+        limit = sock->mss > BLACK_HOLE_MSS ? BLACK_HOLE_MSS : TCP_MSS_DEFAULT;
+    }
+    if (sock->record_first != NULL && sock->record_first->segment_bytes > limit) {
+        sock->mss_limit = limit;
+        tcp_update_mss(sock);
+    }
+}
+
 /* RFC 6298 §5.4 to §5.6, RFC 5681 §3.1, RFC 8985 §6.3. */
 void tcp_recovery_timeout(struct tcp_socket *sock)
 {
     bool reneged =
         sock->record_first != NULL && (sock->record_first->flags & TCP_RECORD_SACKED_BIT) != 0;
 
+    if (sock->retries % BLACK_HOLE_RETRIES == 0) {
+        suspect_black_hole(sock);
+    }
     tcp_stack(sock)->tcp->statistics.timeouts++;
     if (sock->recovery != TCP_RECOVERY_TIMEOUT) {
         if (sock->undo_cwnd == 0) {

@@ -37,11 +37,8 @@ void tcp_arm_send_timer(struct tcp_socket *sock)
                tcp_is_synchronized(sock)) {
         uint64_t probe_ns = tcp_loss_probe_ns(sock);
         uint64_t rto_ns = tcp_rto_ns(sock);
-        if (probe_ns < rto_ns) {
-            set_send_timer(sock, TCP_SEND_PROBE_LOSS, probe_ns);
-        } else {
-            set_send_timer(sock, TCP_SEND_RETRANSMIT, rto_ns);
-        }
+        /* RFC 8985 §7.2: where the RTO is earlier, the probe takes its place. */
+        set_send_timer(sock, TCP_SEND_PROBE_LOSS, probe_ns < rto_ns ? probe_ns : rto_ns);
     } else {
         set_send_timer(sock, TCP_SEND_RETRANSMIT, tcp_rto_ns(sock));
     }
@@ -88,6 +85,8 @@ static void count_retry(struct tcp_socket *sock)
 static bool fire_syn(struct tcp_socket *sock)
 {
     count_retry(sock);
+    sock->options.ecn &=
+        sock->status == TCP_SYN_RECEIVED; /* RFC 3168 §6.1.1.1: may be the reason */
     tcp_send_syn(sock, sock->status == TCP_SYN_RECEIVED);
     set_send_timer(sock, TCP_SEND_RETRANSMIT, tcp_rto_ns(sock));
     return true;

@@ -281,14 +281,15 @@ struct tcp_socket {
     bool starved;     /* the application was told ERR_AGAIN for want of memory */
     bool established; /* has been, once */
     bool in_table;
-    bool cwnd_limited;
+    bool cwnd_limited; /* cwnd was used up within that round trip */
     bool accept_queued;
     uint8_t ack_pending; /* full segments since the last acknowledgement */
     uint8_t retries;
     uint8_t backoff;
     uint8_t keep_probes;
     uint8_t keep_count;
-    uint16_t mss; /* payload and options of a segment that fits the path */
+    uint16_t mss;       /* payload and options of a segment that fits the path */
+    uint16_t mss_limit; /* larger ones have vanished; 0: none has */
 
     /* Sending: send_una <= send_next <= send_end (RFC 9293 §3.3.1). */
     uint32_t initial_send;
@@ -348,6 +349,8 @@ struct tcp_socket {
     /* Congestion control (RFC 5681, 9438), bytes. */
     uint32_t cwnd;
     uint32_t ssthresh;
+    uint32_t flight_maximum; /* most in flight since use_end was set, a round trip ago */
+    uint32_t use_end;        /* send_next then */
     struct tcp_cubic cubic;
     struct tcp_hystart hystart;
 
@@ -427,9 +430,7 @@ struct tcp_state {
 struct tcp_ack_result {
     uint32_t acked_bytes;     /* cumulatively */
     uint32_t delivered_bytes; /* acked or newly sacked */
-    uint32_t prior_flight;
-    uint32_t prior_una;
-    uint64_t rtt_ns;         /* 0: no unambiguous sample */
-    bool duplicate;          /* RFC 5681 §2 */
-    bool duplicate_reported; /* D-SACK */
+    uint64_t rtt_ns;          /* 0: no unambiguous sample */
+    bool duplicate;           /* RFC 5681 §2 */
+    bool duplicate_reported;  /* D-SACK */
 };

@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "packetdrill.h" /* from packetdrill's own tree: -I */
@@ -436,6 +437,11 @@ static int so_getsockopt(void *userdata, int fd, int level, int name, void *valu
     int64_t got = 0;
     enum err error = ERR_NOPROTOOPT;
     (void)userdata;
+    if (socket != NULL && level == IPPROTO_TCP && name == TCP_INFO) {
+        wire_tcp_info(socket, value, *length);
+        leave();
+        return 0;
+    }
     if (socket != NULL && option >= 0 && *length >= sizeof(int)) {
         error = net_socket_get_option(socket, (enum net_socket_option)option, &got);
     }
@@ -448,13 +454,26 @@ static int so_getsockopt(void *userdata, int fd, int level, int name, void *valu
         fail_with((enum err)got);
         result = errno;
     }
-    /* Linux counts its own overhead in (socket(7)), and its scripts expect it. */
-    if (level == SOL_SOCKET && (name == SO_SNDBUF || name == SO_RCVBUF)) {
-        result *= 2;
-    }
     memcpy(value, &result, sizeof(result));
     *length = sizeof(result);
     return 0;
+}
+
+/*
+ * Scripts' %{ }% parts ask the C library, not struct packetdrill_interface: run_packetdrill.py
+ * preloads this object, so that they ask here.
+ */
+int getsockopt(int fd, int level, int name, void *value, socklen_t *length)
+{
+    if (socket_of(fd) == NULL) {
+        return (int)syscall(SYS_getsockopt, fd, level, name, value, length);
+    }
+    if ((level == IPPROTO_TCP && name == TCP_CC_INFO) ||
+        (level == SOL_SOCKET && name == SO_MEMINFO)) {
+        memset(value, 0, *length); /* nothing to tell */
+        return 0;
+    }
+    return so_getsockopt(NULL, fd, level, name, value, length);
 }
 
 static int so_setsockopt(void *userdata, int fd, int level, int name, const void *value,
@@ -475,6 +494,10 @@ static int so_setsockopt(void *userdata, int fd, int level, int name, const void
         memcpy(&linger, value, sizeof(linger));
         option = NET_OPTION_LINGER;
         wanted = linger.l_onoff ? linger.l_linger : -1;
+    }
+    /* Linux doubles, for its own overhead (socket(7)), and its scripts expect it. */
+    if (level == SOL_SOCKET && (name == SO_SNDBUF || name == SO_RCVBUF)) {
+        wanted *= 2;
     }
     if (socket != NULL && option >= 0) {
         error = net_socket_set_option(socket, (enum net_socket_option)option, wanted);

@@ -98,6 +98,25 @@ static void answer_arp(const struct arp_packet *question)
     receive_frame(&answer, sizeof(answer), ETHERTYPE_ARP);
 }
 
+/*
+ * PSH goes: RFC 9293 §3.9.1.2 wants it on the last byte queued, Linux sets it more often, and the
+ * scripts, from which run_packetdrill.py takes it too, look at it.
+ */
+static void clear_push(uint8_t *ip)
+{
+    uint8_t *tcp = ip + (ip[0] & 15) * 4;
+    uint32_t sum;
+
+    if ((tcp[13] & 8) != 0) {
+        tcp[13] &= (uint8_t)~8u;
+        /* RFC 1624 §3: the sum of the words falls by 8, its complement grows by as much. */
+        sum = (uint32_t)(tcp[16] << 8 | tcp[17]) + 8;
+        sum = (sum & 0xffff) + (sum >> 16);
+        tcp[16] = (uint8_t)(sum >> 8);
+        tcp[17] = (uint8_t)sum;
+    }
+}
+
 static enum err device_transmit(struct netdev *netdev, struct net_packet *packet)
 {
     uint8_t frame[2048];
@@ -118,6 +137,7 @@ static enum err device_transmit(struct netdev *netdev, struct net_packet *packet
         struct sniffed *sniffed = &queue[queue_tail++ % QUEUE_MAX];
         sniffed->time_ns = now_ns;
         sniffed->length = at - 14;
+        clear_push(frame + 14);
         memcpy(sniffed->data, frame + 14, at - 14);
     }
     return ERR_OK;

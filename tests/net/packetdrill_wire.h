@@ -11,6 +11,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "net/socket.h"
 #include "net/stack.h"
 
 extern pthread_mutex_t wire_mutex;
@@ -23,6 +24,9 @@ uint64_t wire_run(void);
 void wire_block(void);
 /* Tells the main thread, which waits for blocked calls before time goes on. */
 void wire_settled(void);
+
+/* TCP_INFO: fills `size` bytes. With the mutex held. */
+void wire_tcp_info(const struct net_socket *socket, void *out, size_t size);
 
 /* Entries of struct packetdrill_interface. */
 int wire_send(void *userdata, const void *buf, size_t count);

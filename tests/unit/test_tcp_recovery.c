@@ -267,6 +267,33 @@ static void test_path_mtu(void **state)
     EXPECT(tcp_next(h), ACK, peer.ack, 1001, 960);
 }
 
+/* Nothing larger than 1024 bytes arrives, and no router says so (RFC 2923 §2.1). */
+static void test_black_hole(void **state)
+{
+    struct tcp_harness *h = *state;
+    struct peer peer;
+    uint32_t size;
+    uint32_t done = 0;
+
+    start(state, &peer, MODERN);
+    ten_segments(h, &peer, &size);
+    assert_true(size > 1024);
+    for (unsigned i = 0; i < 2000 && inner(peer.socket)->send_una != inner(peer.socket)->send_end;
+         i++) {
+        tcp_advance(h, 20 * MS);
+        for (; h->looked_at < h->sent_count; h->looked_at++) {
+            const struct seg *sent = &h->sent[h->looked_at];
+            if (sent->length + 52 <= 1024 && sent->seq == peer.ack) {
+                peer.ack += sent->length;
+                done += sent->length;
+            }
+        }
+        peer_send(&peer, ACK, 0);
+    }
+    assert_int_equal(done, 10 * size);
+    assert_true(h->now_ns < 1010 * SECOND);
+}
+
 static void test_slow_start_then_cubic(void **state)
 {
     struct tcp_harness *h = *state;
@@ -297,6 +324,7 @@ int main(void)
         TCP_TEST(test_spurious_timeout_is_undone),
         TCP_TEST(test_ecn),
         TCP_TEST(test_path_mtu),
+        TCP_TEST(test_black_hole),
         TCP_TEST(test_slow_start_then_cubic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

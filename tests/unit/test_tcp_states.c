@@ -29,7 +29,7 @@ static struct net_socket *connecting(struct tcp_harness *h, struct peer *peer)
     assert_int_equal(net_socket_connect(socket, &remote), ERR_ALREADY);
     tcp_poll_now(h);
     syn = tcp_next(h);
-    assert_int_equal(syn->flags, SYN);
+    assert_int_equal(syn->flags, SYN | TCP_ECE_BIT | TCP_CWR_BIT);
     *peer = (struct peer){.h = h,
                           .port = 7000,
                           .stack_port = syn->source_port,
@@ -90,6 +90,38 @@ static void test_connect_times_out(void **state)
     net_socket_close(socket);
 }
 
+/* RFC 3168 §6.1.1: asked for by our SYN, granted by ECE alone, and not asked for twice. */
+static void test_connect_with_ecn(void **state)
+{
+    static const uint8_t answers[4] = {TCP_ECE_BIT, 0, TCP_CWR_BIT, TCP_ECE_BIT | TCP_CWR_BIT};
+    struct tcp_harness *h = *state;
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct peer peer;
+        struct net_socket *socket = connecting(h, &peer);
+        peer_send(&peer, (uint8_t)(SYN | ACK | answers[i]), 0);
+        EXPECT(tcp_next(h), ACK, peer.ack, 301, 0);
+        assert_int_equal(inner(socket)->options.ecn, i == 0);
+        socket_write(socket, 10);
+        tcp_poll_now(h);
+        assert_int_equal(tcp_next(h)->ect, i == 0);
+        tcp_advance(h, 5 * SECOND);
+        assert_true(h->sent_count > h->looked_at);
+        for (; h->looked_at < h->sent_count; h->looked_at++) {
+            assert_false(h->sent[h->looked_at].ect); /* §6.1.5: what is sent again is not marked */
+        }
+        assert_int_equal(net_socket_set_option(socket, NET_OPTION_LINGER, 0), ERR_OK);
+        net_socket_close(socket);
+        EXPECT(tcp_next(h), RST | ACK, peer.ack + 10, 301, 0);
+    }
+    struct peer peer;
+    struct net_socket *socket = connecting(h, &peer);
+    tcp_advance(h, 1500 * MS);
+    EXPECT(tcp_next(h), SYN, peer.ack - 1, 0, 0);
+    peer_send(&peer, SYN | ACK | TCP_ECE_BIT, 0);
+    assert_false(inner(socket)->options.ecn);
+}
+
 static void test_simultaneous_open(void **state)
 {
     struct tcp_harness *h = *state;
@@ -97,7 +129,7 @@ static void test_simultaneous_open(void **state)
     struct net_socket *socket = connecting(h, &peer);
 
     peer_send(&peer, SYN, 0);
-    EXPECT(tcp_next(h), SYN | ACK, peer.ack - 1, 301, 0);
+    EXPECT(tcp_next(h), SYN | ACK, peer.ack - 1, 301, 0); /* the peer's SYN did not ask for ECN */
     assert_int_equal(inner(socket)->status, TCP_SYN_RECEIVED);
     peer_send_at(&peer, SYN | ACK, 300, 0);
     assert_int_equal(inner(socket)->status, TCP_ESTABLISHED);
@@ -305,7 +337,8 @@ static void test_data_after_close(void **state)
     tcp_poll_now(h);
     tcp_next(h);
     peer_send(&peer, ACK, 10);
-    assert_int_equal(tcp_next(h)->flags, RST | ACK);
+    /* RFC 9293 §3.6.1; with the number that the peer expects, which RFC 5961 §3.2 demands. */
+    EXPECT(tcp_next(h), RST, peer.ack, 0, 0);
     assert_int_equal(h->stack->tcp->orphan_count, 0);
 }
 
@@ -321,6 +354,15 @@ static void test_paws(void **state)
     peer_send_at(&peer, ACK, peer.seq, 10);
     assert_int_equal(net_socket_readable_bytes(peer.socket), 10);
     assert_int_equal(tcp_next(h)->flags, ACK);
+    /* One that acknowledges what was never sent does not move the clock. */
+    peer.value = 9000;
+    peer.ack += 5000;
+    peer_send_at(&peer, ACK, peer.seq, 10);
+    peer.ack -= 5000;
+    peer.value = 6001;
+    assert_int_equal(tcp_next(h)->echo, 6000);
+    peer_send(&peer, ACK, 10);
+    assert_int_equal(net_socket_readable_bytes(peer.socket), 20);
     peer_send_at(&peer, RST, peer.seq, 0); /* a reset is believed all the same */
     assert_int_equal(inner(peer.socket)->status, TCP_CLOSED);
 }
@@ -331,6 +373,7 @@ int main(void)
         TCP_TEST(test_connect),
         TCP_TEST(test_connect_refused),
         TCP_TEST(test_connect_times_out),
+        TCP_TEST(test_connect_with_ecn),
         TCP_TEST(test_simultaneous_open),
         TCP_TEST(test_peer_closes_first),
         TCP_TEST(test_time_wait),
