@@ -28,6 +28,7 @@ Q := $(if $(V),,@)
 export WAFER_BUILD := $(abspath $(O))
 
 include aot/sources.mk kernel/sources.mk drivers/sources.mk net/sources.mk fs/sources.mk wasi/sources.mk
+include trace/sources.mk
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wcast-qual -Wvla -Wundef -Wswitch-enum \
             -Wstrict-prototypes -Wmissing-prototypes
@@ -54,8 +55,15 @@ KERNEL_SMALL_SRCS := $(filter fs/ext/% fs/p9/% fs/tar% drivers/drivers.c drivers
     wasi/sock_resolve.c wasi/start.c,$(KERNEL_ALL_SRCS))
 $(patsubst %,$(O)/obj/%.o,$(KERNEL_SMALL_SRCS)): KERNEL_FLAGS += -Oz
 
+# Linked only into images that are to be observed (wafer run --trace, --stats).
+TRACE_OBJS := $(patsubst %,$(O)/obj/%.o,$(TRACE_SRCS))
+$(TRACE_OBJS): KERNEL_FLAGS += -Oz
+
 .PHONY: kernel waferc
-kernel: $(O)/libkernel.a
+kernel: $(O)/libkernel.a $(O)/libtrace.a
+$(O)/libtrace.a: $(TRACE_OBJS)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
 $(O)/libkernel.a: $(KERNEL_OBJS)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
@@ -121,7 +129,7 @@ test-fuzz: fuzz-build
 fuzz:
 	$(Q)$(MAKE) test-fuzz FUZZ_SECONDS=600
 
--include $(KERNEL_OBJS:.o=.d) $(AOT_OBJS:.o=.d)
+-include $(KERNEL_OBJS:.o=.d) $(TRACE_OBJS:.o=.d) $(AOT_OBJS:.o=.d)
 
 # ---- Examples: built from source with Debian's compilers ----------------------------------------
 # Bulk memory is on by default since LLVM 20 (lime1).
@@ -175,14 +183,16 @@ setup-run setup-test setup-lint setup-bench:
 PREFIX ?= /usr/local
 install: setup-run waferc kernel
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/wafer/scripts \
-	    $(DESTDIR)$(PREFIX)/lib/wafer/linker $(DESTDIR)$(PREFIX)/lib/wafer/wasi
+	    $(DESTDIR)$(PREFIX)/lib/wafer/linker $(DESTDIR)$(PREFIX)/lib/wafer/wasi \
+	    $(DESTDIR)$(PREFIX)/lib/wafer/trace
 	install -m 755 scripts/wafer $(DESTDIR)$(PREFIX)/bin/wafer
 	install -m 755 $(O)/waferc $(DESTDIR)$(PREFIX)/lib/wafer/waferc
 	ln -sf ../lib/wafer/waferc $(DESTDIR)$(PREFIX)/bin/waferc
-	install -m 644 scripts/wafer_*.py image.mk $(O)/libkernel.a $(DESTDIR)$(PREFIX)/lib/wafer/
+	install -m 644 scripts/wafer_*.py image.mk $(O)/libkernel.a $(O)/libtrace.a $(DESTDIR)$(PREFIX)/lib/wafer/
 	install -m 644 scripts/mk*.py $(DESTDIR)$(PREFIX)/lib/wafer/scripts/
 	install -m 644 linker/* $(DESTDIR)$(PREFIX)/lib/wafer/linker/
 	install -m 644 wasi/imports.def $(DESTDIR)$(PREFIX)/lib/wafer/wasi/
+	install -m 644 trace/wrap.list $(DESTDIR)$(PREFIX)/lib/wafer/trace/
 
 clean:
 	rm -rf $(O)

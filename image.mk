@@ -7,6 +7,7 @@
 #   APP_O      what waferc made, one or more objects
 #   IMAGE      the ELF to make, NAME.elf; NAME.iso boots it through GRUB (BIOS)
 #   TAR        optional: file system image to link in
+#   OBSERVE    optional: the observing part as an archive (trace/): trace= and stats= then work
 #   CMDLINE    optional: a file whose text becomes the built-in command line
 #
 # The image is linked twice: the first pass fixes the addresses of all functions, the second
@@ -23,7 +24,8 @@ SCRIPT = $(WAFER)/linker/kernel.ld
 
 LINK = $(LD) -nostdlib -static --build-id=none -z max-page-size=4096 -z noexecstack \
     --gc-sections --no-warn-rwx-segments -T $(SCRIPT)
-INPUTS = $(APP_O) $(WORK)/parts.o --whole-archive $(LIBKERNEL) --no-whole-archive
+WRAP = $(if $(OBSERVE),$(addprefix --wrap=,$(shell cat $(WAFER)/trace/wrap.list)))
+INPUTS = $(WRAP) $(APP_O) $(WORK)/parts.o --whole-archive $(LIBKERNEL) $(OBSERVE) --no-whole-archive
 
 .DELETE_ON_ERROR:
 .PHONY: clean-parts
@@ -52,7 +54,7 @@ $(WORK)/parts.o: $(TAR) $(CMDLINE)
 	@printf '%s\n' "$$PARTS_NONE" $(if $(CMDLINE),"$$PARTS_CMDLINE") $(if $(TAR),"$$PARTS_TAR") > $(WORK)/parts.S
 	@$(CC) -c -o $@ $(WORK)/parts.S
 
-$(IMAGE): $(APP_O) $(LIBKERNEL) $(WORK)/parts.o $(SCRIPT) $(WAFER)/scripts/mksymbols.py
+$(IMAGE): $(APP_O) $(LIBKERNEL) $(OBSERVE) $(WORK)/parts.o $(SCRIPT) $(WAFER)/scripts/mksymbols.py
 	@$(LINK) -o $(WORK)/first.elf $(INPUTS)
 	@$(NM) -n $(WORK)/first.elf | $(PYTHON) $(WAFER)/scripts/mksymbols.py > $(WORK)/symbols.S
 	@$(CC) -c -o $(WORK)/symbols.o $(WORK)/symbols.S

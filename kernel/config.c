@@ -10,6 +10,8 @@
 /* image.mk links these in when the image has a built-in command line. */
 extern const char wafer_cmdline_start[] __attribute__((weak));
 extern const char wafer_cmdline_end[] __attribute__((weak));
+/* And this when the image can be observed (trace/trace.h). */
+extern const char trace_is_linked[] __attribute__((weak));
 
 static struct config config;
 
@@ -173,10 +175,14 @@ static void warn_unknown(void)
                                        "volume=",
                                        "mount=",
                                        "check=",
-                                       "profile="};
+                                       "profile=",
+                                       "trace=",
+                                       "stats="};
+    /* The last two are words of the observing part alone. */
+    size_t key_count = sizeof(keys) / sizeof(keys[0]) - (trace_is_linked == NULL ? 2 : 0);
     for (size_t i = 0; i < config.line.token_count; i++) {
         bool known = false;
-        for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+        for (size_t k = 0; k < key_count; k++) {
             known |= strncmp(config.line.tokens[i], keys[k], strlen(keys[k])) == 0;
         }
         if (!known) {

@@ -6,7 +6,7 @@ Usage: scripts/lint.py [--nm BUILD]         layering, assembly, sizes; with --nm
 
 The layers, each may include itself and what stands left of it:
 
-    kernel/base <- kernel/x86 <- kernel <- drivers <- { net, fs } <- wasi
+    kernel/base <- kernel/x86 <- kernel <- drivers <- { net, fs } <- wasi <- trace
 
 net and fs never include each other; aot includes only kernel/base; kernel/main.c alone
 may include everything. A symbol check finds hand-written externs that dodge this.
@@ -28,6 +28,7 @@ BELOW = {
     "net": {"kernel/base", "kernel/x86", "kernel", "drivers"},
     "fs": {"kernel/base", "kernel/x86", "kernel", "drivers"},
     "wasi": {"kernel/base", "kernel/x86", "kernel", "drivers", "net", "fs"},
+    "trace": {"kernel/base", "kernel/x86", "kernel", "drivers", "net", "fs", "wasi"},
     "aot": {"kernel/base"},
 }
 # The contract headers of kernel/ that the machine layer implements.

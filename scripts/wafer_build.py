@@ -34,6 +34,7 @@ class Toolbox:
             self.library = self.data = HERE
         self.waferc = os.path.join(self.library, "waferc")
         self.kernel = os.path.join(self.library, "libkernel.a")
+        self.trace = os.path.join(self.library, "libtrace.a")
 
     def make_tools(self):
         """Brings waferc and the kernel up to date; one at a time per build folder."""
@@ -128,12 +129,12 @@ def make_tar(tools, directories, output):
     run_step(command, "packing the directories")
 
 
-def link_image(tools, object_file, output, tar=None, words=(), iso=False):
-    """image.mk: object + kernel (+ tar, command line) -> bootable ELF (+ ISO)."""
+def link_image(tools, options, object_file, output, tar=None, words=(), iso=False):
+    """image.mk: object + kernel (+ observing part, tar, command line) -> bootable ELF (+ ISO)."""
     targets = [output] + ([os.path.splitext(output)[0] + ".iso"] if iso else [])
     command = ["make", "-s", "-f", os.path.join(tools.data, "image.mk"), f"WAFER={tools.data}",
                f"LIBKERNEL={tools.kernel}", f"APP_O={object_file}", f"IMAGE={output}",
-               f"TAR={tar or ''}"]
+               f"TAR={tar or ''}", f"OBSERVE={tools.trace if options.observe else ''}"]
     with tempfile.NamedTemporaryFile("w", suffix=".cmdline", encoding="ascii") as cmdline:
         cmdline.write(" ".join(words))
         cmdline.flush()
@@ -160,9 +161,9 @@ def make_image(tools, options, folder, image, note):
         compile_module(tools, options, os.path.join(folder, "new.o"))
         os.replace(os.path.join(folder, "new.o"), object_file)
     for old in os.listdir(folder):
-        if old.endswith(".elf"):
+        if old.endswith(".elf") and old.startswith("observed-") == options.observe:
             os.unlink(os.path.join(folder, old))
-    link_image(tools, object_file, os.path.join(folder, "new.elf"))
+    link_image(tools, options, object_file, os.path.join(folder, "new.elf"))
     os.replace(os.path.join(folder, "new.elf"), image)
 
 
@@ -182,7 +183,10 @@ def prepare(options):
     name = module_name(options.module)
     folder = os.path.join(tools.out, "run", f"{name}-{digest.hexdigest()[:16]}")
     # The object depends on the module and the compiler, the image on the kernel too.
-    image = os.path.join(folder, f"{tools.stamp(tools.kernel)}.elf")
+    stamp = tools.stamp(tools.kernel)
+    if options.observe:
+        stamp = f"observed-{stamp}-{tools.stamp(tools.trace)}"
+    image = os.path.join(folder, f"{stamp}.elf")
     note = os.path.join(folder, "sockets")
     if not os.path.exists(image):
         os.makedirs(folder, exist_ok=True)
@@ -219,5 +223,5 @@ def build(options):
             tar = os.path.join(folder, "files.tar")
             make_tar(tools, options.dirs, tar)
         words = [f"argv0={quote(name)}"] + kernel_words(options)
-        link_image(tools, object_file, os.path.abspath(output), tar, words, options.iso)
+        link_image(tools, options, object_file, os.path.abspath(output), tar, words, options.iso)
     return output

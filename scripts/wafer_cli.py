@@ -5,6 +5,7 @@ import sys
 
 import wafer_build
 import wafer_mount
+import wafer_observe
 import wafer_run
 import wafer_volume
 from wafer_common import (Directory, EXIT_MACHINE, EXIT_USAGE, Forward, WaferError, parse_port)
@@ -55,6 +56,8 @@ def make_parser():
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     add_application_options(build)
     build.add_argument("-o", dest="output", metavar="app.elf", help="default: the module's name")
+    build.add_argument("--observe", action="store_true",
+                       help="include what --trace and --stats of wafer run need")
     build.add_argument("--iso", action="store_true", help="also make app.iso, which boots by GRUB")
 
     run = commands.add_parser("run", help="boot a module, a .elf or a .iso image in QEMU",
@@ -80,8 +83,7 @@ def make_parser():
                      help="give up when the application has not started by then (default 60)")
     run.add_argument("--gdb", action="store_true", help="wait for gdb on port 1234")
     run.add_argument("--pcap", metavar="FILE", help="record the network traffic")
-    run.add_argument("--profile", metavar="FILE",
-                     help="sample where time goes; FILE gets folded stacks for flame graphs")
+    wafer_observe.add_options(run)
     run.add_argument("--qemu", action="append", default=[], metavar="ARG",
                      help="a further argument for QEMU (repeatable)")
     run.add_argument("-v", "--verbose", action="store_true", help="show the kernel's log")
@@ -94,13 +96,14 @@ def parse(arguments):
     if "--" in arguments:
         at = arguments.index("--")
         arguments, application = arguments[:at], arguments[at + 1:]
-    options = make_parser().parse_args(arguments)
+    options = make_parser().parse_args(wafer_observe.expand(arguments))
     options.arguments = application
     options.dirs = [Directory(text) for text in options.dirs]
     options.volumes = [wafer_volume.Volume(text, index)
                        for index, text in enumerate(getattr(options, "volumes", []))]
     options.mounts = [wafer_mount.Mount(text, index)
                       for index, text in enumerate(getattr(options, "mounts", []))]
+    wafer_observe.check(options)
     if options.timeout < 0:
         raise WaferError("--timeout: seconds, 0 or more", EXIT_USAGE)
     if not os.path.isfile(options.module):

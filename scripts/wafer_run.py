@@ -17,13 +17,11 @@ import time
 
 import wafer_backlog
 import wafer_build
+import wafer_observe
 import wafer_symbols
 import wafer_volume
 from wafer_common import EXIT_MACHINE, EXIT_USAGE, WaferError, kernel_words, need_tool
 
-# kernel/profile.h; "idle" and "lost" are counts of their own.
-SAMPLE_LINE = re.compile(rb"^wafer: sample (\S.* \d+)$")
-SAMPLES_PER_SECOND = 997  # a prime: not in step with anything periodic
 EXIT_LINE = re.compile(rb"^wafer: exit code (\d+)\s*$")
 STARTED_LINE = re.compile(rb"^wafer: application started\s*$")
 # Lines of LOG_INFO and LOG_DEBUG start so; the rest are errors, warnings and reports.
@@ -129,6 +127,8 @@ def machine_arguments(options, image, accel, has_tar_bytes):
         arguments += ["-cdrom", image, "-boot", "d"]
     else:
         arguments += ["-kernel", image]
+    if options.instructions:
+        arguments += wafer_observe.ICOUNT_ARGUMENTS
     if options.gdb:
         arguments += ["-gdb", "tcp:127.0.0.1:1234", "-S"]
     return arguments
@@ -159,7 +159,7 @@ class Machine:
         self.exit_code = None
         self.started = False
         self.qemu_messages = b""
-        self.samples = []
+        self.observer = wafer_observe.Observer(options)
 
     def add_output(self, name):
         """A pipe whose write end QEMU opens by its descriptor path."""
@@ -282,8 +282,8 @@ class Machine:
             self.started = True
         elif STARTED_LINE.match(line):
             self.started = True
-        elif SAMPLE_LINE.match(line):
-            self.samples.append(SAMPLE_LINE.match(line).group(1))
+        elif self.observer.take(line):
+            return
         elif line and (self.options.verbose or not QUIET_LINE.match(line)):
             for shown in self.symboliser.rewrite(line):
                 write_all(2, shown + b"\n")
@@ -358,7 +358,7 @@ def run(options):
     terminals = ",".join(str(fd) for fd in range(3) if is_terminal(fd))
     words = ["log=info"] + network_words + ([f"tty={terminals}"] if terminals else [])
     words += [f"argv0={artefact.name}"] if artefact.name else []
-    words += [f"profile={SAMPLES_PER_SECOND}"] if options.profile else []
+    words += wafer_observe.kernel_words(options)
     own_words = kernel_words(options)
     if not artefact.image.endswith(".iso"):
         arguments += ["-append", " ".join(words + own_words)]
@@ -380,9 +380,7 @@ def run(options):
             raise WaferError(f"the machine did not stop {options.boot_timeout} s after its "
                              "time limit", 124)
         code = finish(machine, options)
-        if options.profile:
-            with open(options.profile, "wb") as file:
-                file.write(b"".join(sample + b"\n" for sample in machine.samples))
+        machine.observer.finish()
         return code
     finally:
         machine.stop()

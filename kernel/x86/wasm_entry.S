@@ -62,6 +62,7 @@ wasm_enter_return:
  * RBP, which is all that is needed to go home; the vector registers are not touched.
  */
     .balign 16
+    .globl import_common
     .type import_common, @function
 import_common:
 661: .byte 0x0f, 0x1f, 0x00
@@ -97,11 +98,14 @@ import_common:
     jmp 1b
     .size import_common, . - import_common
 
-/* A section each, so that the linker drops what the module does not import. */
+/*
+ * A section each, so that the linker drops what the module does not import; weak, so that
+ * trace_entry.S replaces them in an observed image.
+ */
 .macro THUNK symbol, function
     .section ".text.thunk.\symbol", "ax", @progbits
     .balign 16
-    .globl "\symbol"
+    .weak "\symbol"
     .type "\symbol", @function
 "\symbol":
     movq $\function, %r11

@@ -113,19 +113,6 @@ def test_output_reader_gone(bench):
     process.stderr.close()
 
 
-def test_profile(bench):
-    """--profile writes folded stacks that name the function that computed."""
-    path = os.path.join(bench.out, "boot", "profile.folded")
-    result = bench.wafer("run", bench.program("output.c"), "--profile", path)
-    check(result.returncode == 0, result.stderr.decode(errors="replace"))
-    with open(path, encoding="utf-8") as file:
-        lines = file.read().splitlines()
-    stacks = [line for line in lines if ";" in line]
-    check(stacks, f"no stacks in {lines[:5]}")
-    check(all(re.fullmatch(r"\S.* \d+", line) for line in lines), f"odd lines in {lines[:5]}")
-    check(any("wasm_entry._start" in line for line in stacks), f"no Wasm code in {stacks[:5]}")
-
-
 def test_killed(bench):
     """A wafer that is killed takes its machine along."""
     process = subprocess.Popen(bench.command("run", bench.program("hang.c")),
@@ -161,7 +148,6 @@ TESTS = [
     ("wafer: missing imports are listed", test_missing_imports),
     ("wafer: boot failures explain themselves", test_boot_failures),
     ("wafer: the kernel stays small", test_kernel_size),
-    ("wafer: --profile names functions", test_profile),
     ("wafer: killed, it takes the machine along", test_killed),
     ("wafer: the reader of the output goes away", test_output_reader_gone),
 ]
