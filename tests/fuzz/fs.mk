@@ -7,3 +7,6 @@ fuzz_vfs_SRCS = tests/fuzz/fuzz_vfs.c tests/fuzz/fs_steps.c tests/fuzz/fs_model.
 
 FUZZ_TARGETS += fuzz_ext
 fuzz_ext_SRCS = tests/fuzz/fuzz_ext.c $(FS_TEST_EXT)
+
+FUZZ_TARGETS += fuzz_p9
+fuzz_p9_SRCS = tests/fuzz/fuzz_p9.c $(FS_TEST_P9)

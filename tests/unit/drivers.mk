@@ -7,8 +7,10 @@ test_virtio_net_SRCS := tests/unit/test_virtio_net.c drivers/virtio_net.c \
     drivers/virtio_net_receive.c drivers/virtqueue.c drivers/virtio.c $(DRIVERS_FAKES)
 UNIT_TESTS += test_virtio_blk
 test_virtio_blk_SRCS := tests/unit/test_virtio_blk.c drivers/virtio_blk.c drivers/virtio_request.c \
-    drivers/virtqueue.c \
-    drivers/virtio.c $(DRIVERS_FAKES)
+    drivers/virtqueue.c drivers/virtio.c $(DRIVERS_FAKES)
+UNIT_TESTS += test_virtio_9p
+test_virtio_9p_SRCS := tests/unit/test_virtio_9p.c drivers/virtio_9p.c drivers/virtio_request.c \
+    drivers/virtqueue.c drivers/virtio.c $(DRIVERS_FAKES)
 UNIT_TESTS += test_virtio_console
 test_virtio_console_SRCS := tests/unit/test_virtio_console.c drivers/virtio_console.c \
     drivers/virtio_console_port.c drivers/virtqueue.c drivers/virtio.c $(DRIVERS_FAKES)

@@ -31,3 +31,10 @@ test_ext_SRCS := tests/unit/test_ext.c tests/fuzz/fs_steps.c tests/fuzz/fs_model
 
 UNIT_TESTS += test_ext_crash
 test_ext_crash_SRCS := tests/unit/test_ext_crash.c tests/unit/vfs_helpers.c $(FS_TEST_EXT)
+
+FS_TEST_P9 := $(sort $(wildcard fs/p9/*.c)) fs/path.c fs/vfs.c fs/vfs_names.c kernel/base/fmt.c \
+    tests/unit/fake_fs_kernel.c
+
+UNIT_TESTS += test_p9
+test_p9_SRCS := tests/unit/test_p9.c tests/unit/fake_p9.c tests/fuzz/fs_steps.c tests/fuzz/fs_model.c \
+    tests/unit/vfs_helpers.c $(FS_TEST_P9)
