@@ -33,6 +33,10 @@ struct sim_link_config {
     uint32_t corrupt_ppm;
     uint32_t strip;    /* enum sim_strip: options removed from SYNs */
     uint32_t thin_ppm; /* pure acknowledgements dropped */
+    /* From then on only so large packets pass; IPv4 senders are told, unless it is silent. */
+    uint32_t narrow_mtu_bytes; /* 0: never */
+    uint64_t narrow_after_frames;
+    bool narrow_silently;
 };
 
 enum sim_strip { SIM_STRIP_SACK = 1, SIM_STRIP_TIMESTAMPS = 2, SIM_STRIP_SCALING = 4 };

@@ -57,6 +57,54 @@ static bool is_pure_ack(const struct sim_frame *frame)
            offset + (frame->data[offset + 12] >> 4) * 4u == end;
 }
 
+static void put16(uint8_t *at, uint32_t value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+/* RFC 1191 §4: what the router in front of the narrow part says; it comes from the other host. */
+static void tell_too_big(struct sim_host *to, const struct sim_frame *dropped, uint32_t mtu_bytes)
+{
+    struct sim_frame *frame = frame_new(14 + 20 + 8 + 28);
+    uint8_t *ip = frame->data + 14;
+    uint16_t sum;
+
+    memcpy(frame->data, dropped->data + 6, 6);
+    memcpy(frame->data + 6, dropped->data, 6);
+    frame->data[12] = 0x08;
+    ip[0] = 0x45;
+    ip[3] = 20 + 8 + 28;
+    ip[8] = 64;
+    ip[9] = 1;
+    memcpy(ip + 12, dropped->data + 30, 4);
+    memcpy(ip + 16, dropped->data + 26, 4);
+    sum = checksum_finish(checksum_add(0, ip, 20));
+    memcpy(ip + 10, &sum, 2);
+    ip[20] = 3;
+    ip[21] = 4;
+    put16(ip + 26, mtu_bytes);
+    memcpy(ip + 28, dropped->data + 14, 28);
+    sum = checksum_finish(checksum_add(0, ip + 20, 8 + 28));
+    memcpy(ip + 22, &sum, 2);
+    frame->arrival_ns = to->sim->now_ns + SIM_MS;
+    enqueue(to, frame);
+}
+
+static bool fits(struct sim_host *from, const struct sim_frame *frame)
+{
+    const struct sim_link_config *link = &from->link;
+
+    if (link->narrow_mtu_bytes == 0 || from->frames_sent < link->narrow_after_frames ||
+        frame->length <= 14 + link->narrow_mtu_bytes) {
+        return true;
+    }
+    if (!link->narrow_silently && is_ipv4(frame)) {
+        tell_too_big(from, frame, link->narrow_mtu_bytes);
+    }
+    return false;
+}
+
 /* One frame onto the wire of `from`, through all impairments. */
 static void transmit_one(struct sim_host *from, struct sim_frame *frame, bool is_copy)
 {
@@ -67,6 +115,11 @@ static void transmit_one(struct sim_host *from, struct sim_frame *frame, bool is
 
     from->frames_sent++;
     from->bytes_sent += frame->length;
+    if (!fits(from, frame)) {
+        from->frames_dropped++;
+        free(frame);
+        return;
+    }
     if (link->bytes_per_second != 0) {
         uint64_t backlog = (start - sim->now_ns) * link->bytes_per_second / SIM_S;
         if (backlog + frame->length > link->queue_bytes) {
@@ -113,12 +166,6 @@ static void transmit_one(struct sim_host *from, struct sim_frame *frame, bool is
         from->last_arrival_ns = frame->arrival_ns;
     }
     enqueue(to, frame);
-}
-
-static void put16(uint8_t *at, uint32_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
 }
 
 static void put32(uint8_t *at, uint32_t value)

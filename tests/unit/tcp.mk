@@ -13,5 +13,10 @@ test_tcp_data_SRCS := tests/unit/test_tcp_data.c $(TCP_HARNESS_SRCS)
 UNIT_TESTS += test_tcp_recovery
 test_tcp_recovery_SRCS := tests/unit/test_tcp_recovery.c $(TCP_HARNESS_SRCS)
 
+# Plays tests/net/scripts/.
+UNIT_TESTS += test_tcp_scripts
+test_tcp_scripts_SRCS := tests/net/test_tcp_scripts.c tests/net/script_line.c \
+    $(TCP_HARNESS_SRCS)
+
 UNIT_TESTS += test_net_timer
 test_net_timer_SRCS := tests/unit/test_net_timer.c net/timer.c net/hash.c

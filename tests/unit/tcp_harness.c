@@ -119,6 +119,7 @@ static void record_sent(struct tcp_harness *h, const uint8_t *frame, size_t leng
                         .destination_port = be16_get(tcp->destination_port),
                         .length = (uint32_t)(length - 34 - header),
                         .ect = (frame[15] & 3) == 2,
+                        .time_ns = h->now_ns,
                         .first_byte = length > 34 + header ? frame[34 + header] : 0};
     parse_options(frame + 54, header - 20, out);
 }

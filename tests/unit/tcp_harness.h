@@ -36,6 +36,7 @@ struct seg {
     uint32_t sack[8];
     bool ect;
     uint8_t first_byte;
+    uint64_t time_ns; /* when it was sent */
 };
 
 struct tcp_harness {
