@@ -6,7 +6,6 @@
  * A listener that the runtime hands over (--listen) is used instead of PORT.
  */
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +17,17 @@
 
 enum { INPUT_BYTES = 8192, HEADER_BYTES = 1024, CHUNK_BYTES = 64 << 10 };
 #define CLOCK_NS 1000000000u
-enum { IDLE_LIMIT_S = 75, CONNECTIONS_MAX = 60000, LISTENER_INDEX = 0 };
+enum { IDLE_LIMIT_S = 75, CONNECTIONS_MAX = 200000, EXCHANGE_SPARES_MAX = 64, LISTENER_INDEX = 0 };
+
+/* What a connection needs while a request or its response is under way; idle ones have none. */
+struct exchange {
+    struct exchange *next_spare;
+    char header[HEADER_BYTES];
+    char input[INPUT_BYTES];
+};
 
 struct connection {
+    struct exchange *exchange;
     uint32_t fd;
     bool keep_alive;
     bool is_version_1_0;
@@ -34,8 +41,6 @@ struct connection {
     uint8_t *chunk; /* large files: what was read but not sent */
     uint32_t chunk_at, chunk_size;
     uint32_t input_size;
-    char header[HEADER_BYTES];
-    char input[INPUT_BYTES];
 };
 
 /*
@@ -49,6 +54,8 @@ static uint32_t connection_count = 1; /* with the listener */
 static uint32_t capacity;
 static uint64_t now_s;
 static char date_text[30];
+static struct exchange *exchange_spares;
+static uint32_t exchange_spare_count;
 /* How most responses begin, up to and with the date: formatted once a second. */
 static char ok_text[96];
 static uint32_t ok_size;
@@ -93,6 +100,38 @@ static void subscribe(uint32_t index, uint32_t fd, uint8_t tag)
     subscriptions[index].fd = fd;
 }
 
+static bool take_exchange(struct connection *connection)
+{
+    if (connection->exchange) {
+        return true;
+    }
+    struct exchange *exchange = exchange_spares;
+    if (exchange) {
+        exchange_spares = exchange->next_spare;
+        exchange_spare_count--;
+    } else {
+        exchange = malloc(sizeof *exchange);
+    }
+    connection->exchange = exchange;
+    return exchange != NULL;
+}
+
+static void drop_exchange(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    connection->exchange = NULL;
+    if (!exchange) {
+        return;
+    }
+    if (exchange_spare_count == EXCHANGE_SPARES_MAX) {
+        free(exchange);
+        return;
+    }
+    exchange->next_spare = exchange_spares;
+    exchange_spares = exchange;
+    exchange_spare_count++;
+}
+
 static void close_connection(uint32_t index)
 {
     struct connection *connection = connections[index];
@@ -101,6 +140,7 @@ static void close_connection(uint32_t index)
         files_release(connection->file);
     }
     free(connection->chunk);
+    drop_exchange(connection);
     free(connection);
     connection_count--;
     if (index != connection_count) {
@@ -112,18 +152,14 @@ static void close_connection(uint32_t index)
 
 static void accept_all(uint32_t listener)
 {
-    while (connection_count < CONNECTIONS_MAX) {
-        uint32_t fd;
-        if (wasi_sock_accept(listener, WASI_NONBLOCK, &fd) != 0) {
-            return;
-        }
-        struct connection *connection =
-            reserve(connection_count + 1) ? malloc(sizeof *connection) : NULL;
+    uint32_t fd;
+    while (wasi_sock_accept(listener, WASI_NONBLOCK, &fd) == 0) {
+        bool has_room = connection_count < CONNECTIONS_MAX && reserve(connection_count + 1);
+        struct connection *connection = has_room ? calloc(1, sizeof *connection) : NULL;
         if (!connection) {
             wasi_fd_close(fd);
             return;
         }
-        memset(connection, 0, offsetof(struct connection, header));
         connection->fd = fd;
         connection->active_s = now_s;
         connections[connection_count] = connection;
@@ -157,7 +193,7 @@ static void respond_plain(struct connection *connection, int status,
         snprintf(extra, sizeof extra, "Allow: GET, HEAD\r\n");
     }
     bool has_body = !request || request->method != HTTP_HEAD;
-    int size = snprintf(connection->header, HEADER_BYTES,
+    int size = snprintf(connection->exchange->header, HEADER_BYTES,
                         "HTTP/1.1 %d %s\r\nServer: wafer-example\r\nDate: %s\r\n"
                         "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n%s%s%s",
                         status, http_status_text(status), date_text, body_size, extra,
@@ -175,8 +211,8 @@ static char *put(char *at, const char *text, size_t size)
 static char *put_unusual_header(struct connection *connection, int status, const struct file *file,
                                 uint64_t first, uint64_t count)
 {
-    char *at = connection->header;
-    char *end = connection->header + HEADER_BYTES;
+    char *at = connection->exchange->header;
+    char *end = connection->exchange->header + HEADER_BYTES;
     at += snprintf(at, HEADER_BYTES, "HTTP/1.1 %d %s\r\nServer: wafer-example\r\nDate: %s\r\n",
                    status, http_status_text(status), date_text);
     if (status == 206) {
@@ -207,14 +243,14 @@ static void respond_file(struct connection *connection, const struct http_reques
     }
     char *at;
     if (status == 200) {
-        at = put(connection->header, ok_text, ok_size);
+        at = put(connection->exchange->header, ok_text, ok_size);
         at = put(at, file->fields, file->whole_size);
     } else {
         at = put_unusual_header(connection, status, file, first, count);
     }
     const char *last_field = connection_field(connection);
     at = put(at, last_field, strlen(last_field));
-    connection->header_size = (uint32_t)(at - connection->header);
+    connection->header_size = (uint32_t)(at - connection->exchange->header);
     if (request->method == HTTP_HEAD || count == 0 || status == 304 || status == 416) {
         files_release(file);
         return;
@@ -284,7 +320,7 @@ static bool flush_response(struct connection *connection)
         uint32_t count = 0;
         uint32_t header_left = connection->header_size - connection->header_at;
         if (header_left) {
-            parts[count].data = connection->header + connection->header_at;
+            parts[count].data = connection->exchange->header + connection->header_at;
             parts[count++].size = header_left;
         }
         if (connection->file) {
@@ -328,7 +364,8 @@ static void drop_input(struct connection *connection, uint32_t size)
 {
     connection->input_size -= size;
     if (connection->input_size) {
-        memmove(connection->input, connection->input + size, connection->input_size);
+        memmove(connection->exchange->input, connection->exchange->input + size,
+                connection->input_size);
     }
 }
 
@@ -345,7 +382,7 @@ static bool process_input(struct connection *connection)
             continue;
         }
         static struct http_request request;
-        int size = http_parse(connection->input, connection->input_size, &request);
+        int size = http_parse(connection->exchange->input, connection->input_size, &request);
         if (size == 0 && connection->input_size < INPUT_BYTES) {
             return true;
         }
@@ -376,8 +413,11 @@ static bool process_input(struct connection *connection)
 
 static bool on_readable(struct connection *connection)
 {
+    if (!take_exchange(connection)) {
+        return false;
+    }
     for (;;) {
-        struct wasi_buffer buffer = {connection->input + connection->input_size,
+        struct wasi_buffer buffer = {connection->exchange->input + connection->input_size,
                                      INPUT_BYTES - connection->input_size};
         uint32_t size = 0, flags;
         uint32_t error = wasi_sock_recv(connection->fd, &buffer, 1, 0, &size, &flags);
@@ -482,7 +522,11 @@ static bool serve_once(uint32_t listener)
                                                        : on_writable(connections[index]))) {
             close_connection(index);
         } else {
-            set_tag(index, connections[index]->is_blocked ? WASI_EVENT_WRITE : WASI_EVENT_READ);
+            struct connection *connection = connections[index];
+            set_tag(index, connection->is_blocked ? WASI_EVENT_WRITE : WASI_EVENT_READ);
+            if (!connection->is_blocked && connection->input_size == 0) {
+                drop_exchange(connection);
+            }
         }
     }
     if (listener_fired) {
