@@ -70,6 +70,10 @@ static bool gave_up(const struct tcp_socket *sock)
     if (sock->user_timeout_ms != 0 && sock->unanswered_ns != 0) {
         return now_ns - sock->unanswered_ns >= sock->user_timeout_ms * TCP_NS_PER_MS;
     }
+    if (sock->base.orphaned && sock->unanswered_ns != 0 &&
+        now_ns - sock->unanswered_ns >= TCP_ORPHAN_NS) {
+        return true;
+    }
     return sock->retries >= most;
 }
 

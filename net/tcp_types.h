@@ -49,6 +49,7 @@
 #define TCP_SYN_ACK_RETRIES  5u
 #define TCP_RETRIES          15u /* more than 100 s: RFC 9293 §3.8.3 R2 */
 #define TCP_RETRIES_ORPHAN   8u
+#define TCP_ORPHAN_NS        (100 * TCP_NS_PER_S) /* R2; 8 retries of a long RTO take longer */
 #define TCP_GSO_BYTES_MAX    65280u
 #define TCP_SACK_BLOCKS_MAX  4u
 #define TCP_RANGES_MAX       64u /* holes remembered of one receive sequence */

@@ -71,6 +71,21 @@ static void test_user_timeout(void **state)
     assert_int_equal(inner(peer.socket)->status, TCP_CLOSED);
 }
 
+/* Closed by its owner, the peer gone: about 100 s, however long the retransmission time is. */
+static void test_orphan_without_peer(void **state)
+{
+    struct tcp_harness *h = *state;
+    struct peer peer;
+
+    start(state, &peer, WITH_NOTHING);
+    inner(peer.socket)->rto_us = 1000000;
+    net_socket_close(peer.socket);
+    tcp_advance(h, 99 * SECOND);
+    assert_int_equal(h->stack->tcp->orphan_count, 1);
+    tcp_advance(h, 30 * SECOND);
+    assert_int_equal(h->stack->tcp->orphan_count, 0);
+}
+
 /* Sends ten segments; the peer's numbers stay. */
 static void ten_segments(struct tcp_harness *h, struct peer *peer, uint32_t *size)
 {
@@ -317,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TCP_TEST(test_retransmission_gives_up),
         TCP_TEST(test_user_timeout),
+        TCP_TEST(test_orphan_without_peer),
         TCP_TEST(test_fast_retransmit_without_sack),
         TCP_TEST(test_sack_recovery),
         TCP_TEST(test_nonsense_sack),
