@@ -1,105 +1,47 @@
 #!/usr/bin/env python3
-"""HTTP servers in virtual machines, side by side: Wafer, and Linux guests.
+"""HTTP servers in virtual machines, side by side: on Wafer, and in Linux guests.
 
-Usage: bench/http.py [--out BUILD] [--guests wafer,nginx,native] [--quick]    (make bench-http)
+Usage: bench/http.py [--out BUILD] [--guests NAME,...] [--rounds N] [--quick] [--docs]
 
 One run, one machine, the same QEMU command line, card, page and client for all:
-  wafer    examples/static-file-server on Wafer
-  nginx    Debian's kernel and nginx in an initramfs
-  native   the same C server, compiled natively, in the same Linux guest
-Figures: guest instructions a request (icount), notifications and interrupts a request
-(QEMU trace), bulk instructions per KiB, requests/s and latency by wrk.
+  wafer       examples/static-file-server (C) on Wafer
+  wafer-rust  bench/servers/server.rs on Wafer
+  wafer-go    bench/servers/server.go (net/http) on Wafer
+  nginx       Debian 12's nginx in a Linux guest
+  native      the same C server, compiled natively, in a Linux guest
+  wasmedge    the same C server's module in Debian 13's WasmEdge, compiled, in a Linux guest
+Figures: guest instructions a request (icount) by the number of open connections, notifications
+and interrupts a request (QEMU trace), bulk instructions a KiB, requests/s and latency by wrk.
+They are printed, saved as build/bench/http.csv and drawn as build/bench/http.svg; --docs draws
+docs/http.svg. --quick leaves out the crowds and the large file.
 """
 import argparse
-import contextlib
 import csv
 import os
 import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import linux_guest  # noqa: E402
+import chart  # noqa: E402
+import contestants  # noqa: E402
+import crowd  # noqa: E402
+import kernel_memory  # noqa: E402
 import load  # noqa: E402
 import machine  # noqa: E402
 import netns  # noqa: E402
 
-ADDRESS = (netns.GUEST, 80)
-EXAMPLE = os.path.join(machine.ROOT, "examples", "static-file-server")
-MEMORY = "2048"
+ADDRESS = contestants.ADDRESS
+ICOUNT = ("-icount", "shift=0")
+WRK_SECONDS = 8
+LOADS = [(2, 64), (16, 800)]  # threads and connections; the second is the paper's
+PAGE_BYTES = 4096
 
 
-def make_www(out):
-    folder = os.path.join(out, "bench", "www")
-    os.makedirs(folder, exist_ok=True)
-    for name, size in (("index.html", 1024), ("large.bin", 1 << 20)):
-        with open(os.path.join(folder, name), "wb") as file:
-            file.write((b"0123456789abcdef" * (size // 16))[:size])
-    return folder
-
-
-class Guest:
-    """How to boot one of the contestants."""
-
-    def __init__(self, name, arguments):
-        self.name = name
-        self.arguments = arguments
-
-    @contextlib.contextmanager
-    def running(self, *extra):
-        """QEMU with the guest; yields a Monitor once the server answers."""
-        with tempfile.TemporaryDirectory(prefix="wafer-bench-") as folder:
-            path = os.path.join(folder, "qmp")
-            command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-machine", "q35",
-                       "-m", MEMORY, "-smp", "1", "-nodefaults", "-no-user-config", "-display",
-                       "none", "-no-reboot", "-qmp", f"unix:{path},server,nowait",
-                       *netns.device(), *self.arguments, *extra]
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            try:
-                load.wait_for_server(ADDRESS)
-                yield machine.Monitor(path)
-            finally:
-                process.terminate()
-                process.wait(30)
-
-
-def make_guests(out, www, wanted):
-    """Everything is built before the namespace is entered: building may need the network."""
-    os.makedirs(os.path.join(out, "bench"), exist_ok=True)
-    guests = []
-    if "wafer" in wanted:
-        image = os.path.join(out, "bench", "server.elf")
-        subprocess.run([machine.WAFER, "build",
-                        os.path.join(out, "examples", "static-file-server.wasm"), "-o", image,
-                        "--dir", www + "::/"], check=True)
-        guests.append(Guest("wafer", ["-kernel", image, "-append",
-                                      " ".join(netns.GATEWAY_WORDS)]))
-    console = "console=ttyS0 mitigations=off quiet"
-    if "nginx" in wanted:
-        kernel, initramfs = linux_guest.build(out, www, "nginx")
-        guests.append(Guest("nginx", ["-kernel", kernel, "-initrd", initramfs, "-append", console]))
-    if "native" in wanted:
-        program = os.path.join(out, "bench", "native-server")
-        sources = [os.path.join(EXAMPLE, name) for name in ("server.c", "http.c", "files.c")]
-        subprocess.run(["clang-19", "-std=gnu17", "-O3", "-I" + machine.ROOT, "-o", program,
-                        *sources, os.path.join(machine.ROOT, "bench", "posix_sockets.c")],
-                       check=True)
-        kernel, initramfs = linux_guest.build(out, www, "native", "native-server /www 80",
-                                              [program])
-        guests.append(Guest("native", ["-kernel", kernel, "-initrd", initramfs, "-append",
-                                       console]))
-    return guests
-
-
-def per_request(monitor, connections, requests, runs, path="/", idle=0):
+def per_request(monitor, connections, requests, runs, path="/"):
     """Median guest instructions a request."""
-    resting = load.Load(ADDRESS, idle, path, seconds=600) if idle else None
-    if resting:
-        resting.round()
     clients = load.Load(ADDRESS, connections, path, seconds=600)
     clients.round()
     results = []
@@ -109,8 +51,6 @@ def per_request(monitor, connections, requests, runs, path="/", idle=0):
             done += clients.round()
         results.append((monitor.instructions() - before) / done)
     clients.close()
-    if resting:
-        resting.close()
     return statistics.median(results)
 
 
@@ -118,17 +58,49 @@ def counted(guest, quick):
     """The figures that count instructions."""
     figures = {}
     requests, runs = (640, 3) if quick else (3200, 5)
-    with guest.running("-icount", "shift=0") as monitor:
-        for connections in (1, 64) if quick else (1, 64, 1000):
-            figures[f"instructions/request, {connections} connections"] = \
-                per_request(monitor, connections, max(requests, connections), runs)
-        if not quick:
-            figures["instructions/request, 64 of 10,000 connections active"] = \
-                per_request(monitor, 64, requests, runs, idle=9936)
-        kib = 1024
+    with guest.running(*ICOUNT) as monitor:
+        for connections in (1, 64):
+            figures[f"instructions/request, {connections} open"] = \
+                per_request(monitor, connections, requests, runs)
         figures["instructions/KiB, 1 MiB file"] = \
-            per_request(monitor, 4, 40, 3, "/large.bin") / kib
+            per_request(monitor, 4, 40, 3, "/large.bin") / 1024
+        resting = []
+        for count in () if quick else (1000, 10000):
+            present = sum(share for _, share in resting) + 64
+            resting.append((crowd.Crowd(ADDRESS, count - present), count - present))
+            figures[f"instructions/request, 64 active of {count:,} open"] = \
+                per_request(monitor, 64, requests, runs)
+        for connections, _ in resting:
+            connections.close()
     return figures
+
+
+def huge(guest):
+    """One response of HUGE_BYTES."""
+    with guest.running(*ICOUNT, memory_mib=4096, huge=True) as monitor:
+        before = monitor.instructions()
+        size = load.download(ADDRESS, "/" + contestants.HUGE_NAME, seconds=400)
+        if size != contestants.HUGE_BYTES:
+            raise RuntimeError(f"the large file arrived with {size} bytes")
+        return {"instructions/KiB, 1 GiB file":
+                (monitor.instructions() - before) / (size / 1024)}
+
+
+def hundred_thousand(guest):
+    """100,000 open connections in a machine of 1 GiB."""
+    count = 100000
+    pages = kernel_memory.PageCounter(guest.image)
+    with guest.running(*ICOUNT, memory_mib=1024) as monitor:
+        free = pages.free(monitor)
+        connections = crowd.Crowd(ADDRESS, count - 64)
+        clients = load.Load(ADDRESS, 64, seconds=600)
+        clients.round()
+        used = (free - pages.free(monitor)) * PAGE_BYTES / count
+        clients.close()
+        cost = per_request(monitor, 64, 3200, 5)
+        connections.close()
+    return {"bytes of RAM for each of 100,000 connections, 1 GiB machine": used,
+            "instructions/request, 64 active of 100,000 open": cost}
 
 
 def exits(guest, out):
@@ -144,74 +116,110 @@ def exits(guest, out):
             time.sleep(0.2)
             lines = file.read().splitlines()
         clients.close()
+    os.remove(log)
     notifications = sum("virtio_queue_notify" in line for line in lines)
     interrupts = sum("virtio_notify" in line for line in lines)
-    return {"notifications/request, 64 connections": notifications / done,
-            "interrupts/request, 64 connections": interrupts / done}
+    return {"notifications/request, 64 open": notifications / done,
+            "interrupts/request, 64 open": interrupts / done}
 
 
-def wall_clock(guest, quick):
-    """wrk; wall time under TCG, noisy: compare only within one run."""
-    figures = {}
-    seconds = 5 if quick else 10
-    loads = [(2, 64)] if quick else [(2, 64), (16, 800)]
-    with guest.running() as _:
-        for threads, connections in loads:
-            output = subprocess.run(
-                ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--latency",
-                 f"http://{netns.GUEST}/"], capture_output=True, text=True, check=True).stdout
-            label = f"wrk {threads} threads, {connections} connections"
+def wrk(guest, threads, connections):
+    """wrk's requests/s, p50 and p99 in ms, by figure."""
+    label = f"wrk -t{threads} -c{connections}"
+    output = subprocess.run(
+        ["wrk", f"-t{threads}", f"-c{connections}", f"-d{WRK_SECONDS}s", "--latency",
+         f"http://{netns.GUEST}/"], capture_output=True, text=True, check=True).stdout
+    errors = re.search(r"(Socket errors|Non-2xx).*", output)
+    if errors:
+        print(f"note: {guest.name}, {label}: {errors.group(0)}", file=sys.stderr)
+    return {f"{label}: {figure}": milliseconds(re.search(pattern, output).group(1))
             for figure, pattern in (("requests/s", r"Requests/sec:\s+([\d.]+)"),
                                     ("p50 ms", r"50%\s+([\d.]+\w+)"),
-                                    ("p99 ms", r"99%\s+([\d.]+\w+)")):
-                text = re.search(pattern, output).group(1)
-                figures[f"{label}: {figure}"] = milliseconds(text)
-            errors = re.search(r"Socket errors: (.*)", output)
-            if errors:
-                print(f"note: {guest.name}, {label}: {errors.group(0)}", file=sys.stderr)
-    return figures
+                                    ("p99 ms", r"99%\s+([\d.]+\w+)"))}
 
 
 def milliseconds(text):
     """wrk's times as milliseconds; plain numbers stay."""
-    match = re.fullmatch(r"([\d.]+)(us|ms|s)?", text)
-    return float(match.group(1)) * {"us": 0.001, "ms": 1, "s": 1000, None: 1}[match.group(2)]
+    match = re.fullmatch(r"([\d.]+)(us|ms|s|m)?", text)
+    return float(match.group(1)) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60000,
+                                    None: 1}[match.group(2)]
+
+
+def wall_clock(guests, rounds):
+    """Figures by wall time, in rounds over all guests: medians, and the range of requests/s."""
+    results = {guest.name: {} for guest in guests}
+    for number in range(rounds):
+        for guest in guests:
+            say(f"wrk, round {number + 1} of {rounds}: {guest.title}")
+            with guest.running() as _:
+                for threads, connections in LOADS:
+                    for figure, value in wrk(guest, threads, connections).items():
+                        results[guest.name].setdefault(figure, []).append(value)
+    figures = {}
+    for name, rows in results.items():
+        figures[name] = {figure: statistics.median(values) for figure, values in rows.items()}
+        for figure, values in rows.items():
+            if figure.endswith("requests/s") and rounds > 1:
+                figures[name][figure + ", lowest"] = min(values)
+                figures[name][figure + ", highest"] = max(values)
+    return figures
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def save(path, guests, table):
+    rows = list(dict.fromkeys(row for figures in table.values() for row in figures))
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["figure", *(guest.title for guest in guests)])
+        for row in rows:
+            cells = [table[guest.name].get(row) for guest in guests]
+            writer.writerow([row, *("" if cell is None else f"{cell:.3f}" for cell in cells)])
+    print("| figure | " + " | ".join(guest.title for guest in guests) + " |")
+    print("|---" * (1 + len(guests)) + "|")
+    for row in rows:
+        cells = [table[guest.name].get(row) for guest in guests]
+        print(f"| {row} | " + " | ".join("" if cell is None else f"{cell:,.2f}" if cell < 20
+                                         else f"{cell:,.0f}" for cell in cells) + " |")
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", default=os.path.join(machine.ROOT, "build"))
-    parser.add_argument("--guests", default="wafer,nginx,native")
+    parser.add_argument("--guests", default=",".join(contestants.MAKERS))
+    parser.add_argument("--rounds", type=int, default=3, help="of wrk over all guests")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--docs", action="store_true")
     options = parser.parse_args()
     out = os.path.abspath(options.out)
     os.environ["WAFER_BUILD"] = out
-    www = make_www(out)
-    wanted = options.guests.split(",")
-    if not os.environ.get(netns.MARK):
-        make_guests(out, www, wanted)
+    www = contestants.make_www(out)
+    # The second time, inside the namespace, everything is there already.
+    is_inside = bool(os.environ.get(netns.MARK))
+    guests = contestants.make(out, www, options.guests.split(","), None if is_inside else
+                              lambda name, reason: say(f"left out: {name}: {reason}"))
+    if not options.quick:
+        contestants.make_huge_tar(out)
     netns.enter()
-    guests = make_guests(out, www, wanted)
     table = {}
     for guest in guests:
-        print(f"measuring {guest.name} ...", file=sys.stderr, flush=True)
-        figures = counted(guest, options.quick)
-        figures.update(exits(guest, out))
-        figures.update(wall_clock(guest, options.quick))
-        table[guest.name] = figures
-    names = [guest.name for guest in guests]
-    rows = list(dict.fromkeys(row for figures in table.values() for row in figures))
-    print("| figure | " + " | ".join(names) + " |\n|---" * 1 + "|---" * len(names) + "|")
-    for row in rows:
-        cells = [f"{table[name][row]:,.2f}" if table[name].get(row, 0) < 100
-                 else f"{table[name][row]:,.0f}" for name in names]
-        print(f"| {row} | " + " | ".join(cells) + " |")
+        say(f"counting instructions: {guest.title}")
+        table[guest.name] = counted(guest, options.quick)
+        if not options.quick:
+            table[guest.name].update(huge(guest))
+        if not options.quick and guest.name == "wafer":
+            table[guest.name].update(hundred_thousand(guest))
+        table[guest.name].update(exits(guest, out))
+    for name, figures in wall_clock(guests, 1 if options.quick else options.rounds).items():
+        table[name].update(figures)
     path = os.path.join(out, "bench", "http.csv")
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["figure", *names])
-        writer.writerows([row, *(table[name].get(row, "") for name in names)] for row in rows)
-    print(f"saved {path}", file=sys.stderr)
+    save(path, guests, table)
+    drawing = os.path.join(machine.ROOT, "docs", "http.svg") if options.docs else \
+        os.path.join(out, "bench", "http.svg")
+    chart.draw(path, drawing)
+    say(f"saved {path} and {drawing}")
     return 0
 
 

@@ -8,11 +8,15 @@ import socket
 import time
 
 
+def request(path):
+    return f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+
+
 class Load:
     """Open connections to one server."""
 
     def __init__(self, address, connections, path="/", seconds=60):
-        self.request = f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+        self.request = request(path)
         self.selector = selectors.DefaultSelector()
         self.deadline = time.monotonic() + seconds
         self.sockets = [connect(address, self.deadline) for _ in range(connections)]
@@ -43,6 +47,29 @@ class Load:
             connection.close()
 
 
+def download(address, path, seconds):
+    """Fetches one file; returns the size of its body."""
+    deadline = time.monotonic() + seconds
+    with connect(address, deadline) as connection:
+        connection.settimeout(seconds)
+        connection.sendall(request(path))
+        head = b""
+        while b"\r\n\r\n" not in head:
+            data = connection.recv(1 << 12)
+            if not data:
+                raise RuntimeError("the server closed a connection")
+            head += data
+        head, _, body = head.partition(b"\r\n\r\n")
+        length = content_length(head)
+        received, buffer = len(body), bytearray(1 << 20)
+        while received < length:
+            count = connection.recv_into(buffer)
+            if not count or time.monotonic() > deadline:
+                raise RuntimeError(f"a download ended after {received} bytes of {length}")
+            received += count
+    return received
+
+
 def connect(address, deadline):
     """A connection on which the server has answered once (QEMU accepts before the guest)."""
     while True:
@@ -60,11 +87,15 @@ def is_complete(data):
     head, separator, body = data.partition(b"\r\n\r\n")
     if not separator:
         return False
+    return len(body) >= content_length(head)
+
+
+def content_length(head):
     if not head.startswith(b"HTTP/1.1 200"):
         raise RuntimeError(f"unexpected answer {head[:60]!r}")
     for line in head.split(b"\r\n"):
         if line.lower().startswith(b"content-length:"):
-            return len(body) >= int(line.split(b":")[1])
+            return int(line.split(b":")[1])
     raise RuntimeError("an answer without Content-Length")
 
 

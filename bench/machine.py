@@ -47,6 +47,11 @@ class Monitor:
             if "return" in answer:
                 return answer["return"]
 
+    def word(self, address):
+        """Eight bytes of the machine's memory, at a virtual address of its kernel."""
+        text = self.call("human-monitor-command", **{"command-line": f"x /1gx {address:#x}"})
+        return int(text.split(":")[1], 16)
+
     def instructions(self):
         return self.call("query-replay")["icount"]
 
