@@ -4,7 +4,7 @@
 #   make APP=server.wasm run      your own module in a virtual machine
 #   make APP=server.wasm image    build/<name>/<name>.elf and <name>.iso
 #   make test                     every test; ends with "N passed, N failed, N skipped"
-#   make lint | bench | fuzz | fuzz-differential | examples | install | clean
+#   make lint | bench | fuzz | fuzz-differential | soak | examples | install | clean
 #
 # Knobs for run and image (scripts/wafer does the work; wafer run --help says more):
 #   APP=app.wasm      the module, .wasm or .wat      (default: the example file server)
@@ -231,7 +231,15 @@ test-build: waferc kernel examples test-unit-build fuzz-build spec-build $(O)/un
 test-all: test-build
 	$(Q)tests/run.py --logs $(O)/test-logs 'unit=$(SUITE_UNIT)' 'fuzz=$(SUITE_FUZZ)' \
 	    'linux=$(SUITE_NET_TAP)' 'spec=$(SUITE_SPEC)' 'kernel=$(SUITE_KERNEL)' 'boot=$(SUITE_BOOT)' \
-	    'volume=$(SUITE_VOLUME)' 'mount=$(SUITE_MOUNT)' 'apps=$(SUITE_APPS)'
+	    'volume=$(SUITE_VOLUME)' 'mount=$(SUITE_MOUNT)' 'apps=$(SUITE_APPS)' \
+	    'soak=$(SUITE_SOAK) --seconds 10'
+
+# A booted server under a hostile load for SECONDS; make test has ten seconds of it.
+.PHONY: soak
+SECONDS ?= 600
+SUITE_SOAK = tests/soak/run.py --out $(O)
+soak: setup-test waferc kernel examples
+	$(Q)$(SUITE_SOAK) --seconds $(SECONDS)
 
 # ---- make lint ----------------------------------------------------------------------------------
 .PHONY: lint format
