@@ -23,9 +23,13 @@ WAFER, OTHER = "#2a6f97", "#b7b7b7"
 
 
 def number(value):
-    if value < 20:
-        return f"{value:.2f}"
-    return f"{value:,.0f}"
+    return f"{value:,.{2 if value < 1 else 1 if value < 10 else 0}f}"
+
+
+def scale_end(values):
+    """The value at the end of the axis: a single one far above the others does not set it."""
+    *others, largest = sorted(values) or [1]
+    return others[-1] * 1.15 if others and largest > 2.5 * others[-1] > 0 else largest or 1
 
 
 def text(x, y, content, size=12, anchor="start", weight="normal"):
@@ -38,17 +42,21 @@ def panel(x, y, title, less_is_better, bars):
     parts = [text(x, y + 14, title, 13, weight="bold"),
              text(x + PANEL_WIDTH - MARGIN, y + 14,
                   "less is better" if less_is_better else "more is better", 10, "end")]
-    largest = max([value for _, value in bars if value is not None] or [1]) or 1
+    end = scale_end([value for _, value in bars if value is not None])
     for index, (label, value) in enumerate(bars):
         top = y + TITLE_HEIGHT + index * (BAR + GAP)
         parts.append(text(x + LABEL_WIDTH - 6, top + BAR - 4, label, 11, "end"))
         if value is None:
             parts.append(text(x + LABEL_WIDTH + 4, top + BAR - 4, "not measured", 10))
             continue
-        width = max(1.0, value / largest * (PANEL_WIDTH - LABEL_WIDTH - VALUE_WIDTH - MARGIN))
+        full = PANEL_WIDTH - LABEL_WIDTH - VALUE_WIDTH - MARGIN
+        width = max(1.0, min(value / end, 1) * full)
         colour = WAFER if label.endswith("on Wafer") else OTHER
         parts.append(f'<rect x="{x + LABEL_WIDTH:g}" y="{top}" width="{width:.1f}" '
                      f'height="{BAR}" fill="{colour}"/>')
+        if value > end:  # the bar is cut
+            cut = x + LABEL_WIDTH + full - 16
+            parts.append(f'<path d="M{cut:g} {top + BAR} l4 {-BAR} h4 l-4 {BAR} z" fill="#fff"/>')
         parts.append(text(x + LABEL_WIDTH + width + 4, top + BAR - 4, number(value), 11))
     return parts
 
