@@ -235,12 +235,11 @@ static void open_volumes(const struct config *config)
         if (disk == NULL) {
             panic("volume=%s: no disk has this serial number", value);
         }
-        struct wasi_preopen *preopen = &preopens.list[preopens.count];
-        preopen->guest_path = colon + 1;
-        if (fs_open_volume(disk, &preopen->directory) != ERR_OK) {
+        struct wasi_preopen preopen = {.guest_path = colon + 1};
+        if (fs_open_volume(disk, &preopen.directory) != ERR_OK) {
             panic("volume=%s: the disk cannot be mounted", value);
         }
-        preopens.count++;
+        preopens.list[preopens.count++] = preopen;
     }
 }
 
@@ -268,12 +267,11 @@ static void open_mounts(const struct config *config)
                   "fsdev=...,mount_tag=...",
                   value);
         }
-        struct wasi_preopen *preopen = &preopens.list[preopens.count];
-        preopen->guest_path = colon + 1;
-        if (fs_open_mount(channel, &preopen->directory) != ERR_OK) {
+        struct wasi_preopen preopen = {.guest_path = colon + 1};
+        if (fs_open_mount(channel, &preopen.directory) != ERR_OK) {
             panic("mount=%s: the directory cannot be mounted", value);
         }
-        preopens.count++;
+        preopens.list[preopens.count++] = preopen;
     }
 }
 

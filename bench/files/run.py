@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""File system figures: instructions for each operation in RAM, nanoseconds on a volume.
+"""File system figures: instructions for each operation in RAM, nanoseconds on a volume and
+on a mounted directory.
 
 Usage: bench/files/run.py [--out BUILD]      (make bench-fs)
 Under TCG with -icount one instruction takes one nanosecond, so the guest's own clock counts
-instructions, and the figures do not depend on what else this machine does. A volume waits for
-the host's disk, so its figures are of time, of this machine. WASI, the C library and the
-module's own code are part of each figure.
+instructions, and the figures do not depend on what else this machine does. A volume waits for the host's
+disk and a mount for QEMU's 9P server, so their figures are of time, of this machine. WASI,
+the C library and the module's own code are part of each figure.
 """
 import argparse
 import os
@@ -51,13 +52,16 @@ def main():
                        check=True)
         empty = os.path.join(folder, "empty")
         os.mkdir(empty)
+        shared = os.path.join(folder, "shared")
+        os.mkdir(shared)
         show("instructions", {
             f"RAM, {count} files": measure(module, count, COUNTED + ["--dir", f"{empty}::/"], "/")
             for count in (1000, 10000, 100000)})
         show("nanoseconds", {
             f"volume, {count} files": measure(
                 module, count, ["--volume", f"{folder}/{count}.img:/data"], "/data")
-            for count in (1000, 10000)})
+            for count in (1000, 10000)} | {
+            "mount, 1000 files": measure(module, 1000, ["--mount", f"{shared}:/data"], "/data")})
 
 
 if __name__ == "__main__":

@@ -195,7 +195,7 @@ enum err p9_walk(struct p9_client *client, uint32_t fid, struct vfs_name name, u
     }
     err = p9_call(client);
     if (err == ERR_OK && p9_get(client, 2) != (is_clone ? 0u : 1u)) {
-        err = p9_fail(client, "it walked somewhere else");
+        err = p9_fail(client, "a count in an answer is wrong");
     }
     if (err == ERR_OK && !is_clone) {
         *qid = p9_get_qid(client);

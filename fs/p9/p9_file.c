@@ -177,7 +177,7 @@ enum err p9_read_span(struct vfs_node *vfs, uint64_t offset, size_t max_bytes, s
     uint32_t count = (uint32_t)p9_get(client, 4);
     if (client->in.is_short || count > most_bytes ||
         count > client->in.size_bytes - P9_READ_HEADER_BYTES) {
-        return p9_fail(client, "it read more than was asked for or sent");
+        return p9_fail(client, "a count in an answer is wrong");
     }
     *out = (struct vfs_span){.data = p9_reply_data(client), .size_bytes = count};
     return ERR_OK;
@@ -218,7 +218,7 @@ enum err p9_write_commit(struct vfs_node *vfs, uint64_t offset, size_t size_byte
         }
         uint32_t count = (uint32_t)p9_get(client, 4);
         if (client->in.is_short || count > left_bytes || count == 0) {
-            return p9_fail(client, "it wrote nothing, or more than was sent");
+            return p9_fail(client, "a count in an answer is wrong");
         }
         data += count;
         offset += count;

@@ -71,7 +71,7 @@ static enum err fetch(struct p9_node *node, uint64_t offset)
     }
     uint32_t count = (uint32_t)p9_get(client, 4);
     if (client->in.is_short || count > client->in.size_bytes - P9_READ_HEADER_BYTES) {
-        return p9_fail(client, "it listed more than it sent");
+        return p9_fail(client, "a count in an answer is wrong");
     }
     if (count == 0) {
         return ERR_OK;

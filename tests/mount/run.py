@@ -18,9 +18,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 WAFER = os.path.join(ROOT, "scripts", "wafer")
 SECONDS = 120
 BIG_BYTES = 50 << 20
+NOBODY = 65534
 
 
 class Failure(Exception):
+    pass
+
+
+class Skip(Exception):
     pass
 
 
@@ -55,8 +60,11 @@ class Suite:
                        self.module, source])
         expect(result.returncode == 0, result.stdout)
 
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
     def share(self, name):
-        path = os.path.join(self.folder, name)
+        path = self.path(name)
         os.mkdir(path)
         return path
 
@@ -144,6 +152,36 @@ class Suite:
         expect(result.returncode == 0 and result.stdout == "read-only\n", result.stdout)
         expect(os.listdir(share) == ["text"] and read(f"{share}/text") == b"fixed", "changed")
 
+    def test_the_rights_of_the_user_decide(self):
+        """Root is let through everywhere, so QEMU then runs as somebody else."""
+        share, image = self.share("rights"), self.path("worker.elf")
+        for name, mode in (("unreadable", 0), ("fixed", 0o444), ("write-only", 0o222)):
+            write(f"{share}/{name}", name)
+            os.chmod(f"{share}/{name}", mode)
+        for name, mode in (("closed", 0o555), ("locked", 0o666)):
+            os.mkdir(f"{share}/{name}")
+            write(f"{share}/{name}/file", "file")
+            os.chmod(f"{share}/{name}", mode)
+        result = call([WAFER, "build", self.module, "-o", image], env=self.environment)
+        expect(result.returncode == 0, result.stdout)
+        command = [WAFER, "run", image, "--mount", f"{share}:/data", "--", "/data", "rights"]
+        if os.getuid() == 0:
+            os.chmod(self.folder, 0o755)
+            for path in [share] + [f"{share}/{name}" for name in os.listdir(share)]:
+                os.chown(path, NOBODY, NOBODY)
+            drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
+            if call(drop + [WAFER, "--help"]).returncode:
+                raise Skip("others than root cannot run wafer from here")
+            command = drop + command
+        try:
+            result = call(command, env=self.environment)
+        finally:
+            for name in ("closed", "locked"):
+                os.chmod(f"{share}/{name}", 0o755)
+        expect(result.returncode == 0 and result.stdout == "rights\n", result.stdout)
+        os.chmod(f"{share}/write-only", 0o444)
+        expect(read(f"{share}/write-only") == b"Xrite-only", "the write is not there")
+
     def test_big_file(self):
         share = self.share("big")
         content = random.Random(1).randbytes(BIG_BYTES + 12345)
@@ -186,6 +224,8 @@ def main():
             try:
                 getattr(suite, name)()
                 print(f"ok {number} - {title}", flush=True)
+            except Skip as reason:
+                print(f"ok {number} - {title} # SKIP {reason}", flush=True)
             except (Failure, subprocess.TimeoutExpired, OSError) as error:
                 print(f"not ok {number} - {title}", flush=True)
                 print("\n".join("# " + line for line in str(error).splitlines()), flush=True)

@@ -206,6 +206,11 @@ static void many(void)
         }
         CHECK(sscanf(listing.name, "file-number-%d", &number) == 1 && number >= 0 && number < MANY);
         CHECK(listing.entry.d_type == __WASI_FILETYPE_REGULAR_FILE && seen[number]++ == 0);
+        if (count == 500) {
+            struct stat status;
+            snprintf(path, sizeof(path), "many/%s", listing.name);
+            CHECK(stat(path, &status) == 0 && status.st_ino == listing.entry.d_ino);
+        }
         middle = count == 500 ? listing.entry.d_next : middle;
     }
     CHECK(dots == 2 && memchr(seen, 0, MANY) == NULL);
@@ -297,6 +302,26 @@ static void read_only(void)
     puts("read-only");
 }
 
+/* What the host forbids its user is forbidden here, by the call that asks for it. */
+static void rights(void)
+{
+    char byte;
+    CHECK_ERROR(open("unreadable", O_RDONLY), EACCES);
+    CHECK_ERROR(open("fixed", O_WRONLY), EACCES);
+    CHECK_ERROR(open("fixed", O_RDWR), EACCES);
+    CHECK_ERROR(open("fixed", O_WRONLY | O_TRUNC), EACCES);
+    CHECK(strcmp(read_file("fixed"), "fixed") == 0);
+    int fd = open("write-only", O_WRONLY);
+    CHECK(fd >= 0 && pwrite(fd, "X", 1, 0) == 1);
+    CHECK(read(fd, &byte, 1) < 0 && close(fd) == 0);
+    CHECK_ERROR(open("closed/new", O_WRONLY | O_CREAT, 0666), EACCES);
+    CHECK_ERROR(mkdir("closed/new", 0777), EACCES);
+    CHECK_ERROR(unlink("closed/file"), EACCES);
+    CHECK(strcmp(read_file("closed/file"), "file") == 0);
+    CHECK_ERROR(open("locked/file", O_RDONLY), EACCES);
+    puts("rights");
+}
+
 /* ---- A big file: copied, and its bytes added up ------------------------------------------------
  */
 
@@ -335,6 +360,8 @@ int main(int count, char **arguments)
             escape();
         } else if (strcmp(what, "read-only") == 0) {
             read_only();
+        } else if (strcmp(what, "rights") == 0) {
+            rights();
         } else if (strcmp(what, "copy") == 0) {
             copy();
         } else {
