@@ -115,12 +115,9 @@ static enum err open_found(struct path *found, uint32_t flags, struct vfs_node *
     return err;
 }
 
-enum err vfs_open(struct vfs_node *directory, const char *path, size_t path_bytes, uint32_t flags,
-                  struct vfs_node **out)
+static enum err open_path(struct vfs_node *directory, const char *path, size_t path_bytes,
+                          uint32_t flags, struct vfs_node **out)
 {
-    if ((flags & VFS_OPEN_CREATE) != 0 && (flags & VFS_OPEN_DIRECTORY) != 0) {
-        return ERR_INVAL;
-    }
     enum path_follow follow = PATH_FOLLOW_SLASH;
     if ((flags & VFS_OPEN_CREATE) != 0 && (flags & VFS_OPEN_EXCLUSIVE) != 0) {
         follow = PATH_FOLLOW_NEVER;
@@ -134,6 +131,20 @@ enum err vfs_open(struct vfs_node *directory, const char *path, size_t path_byte
     }
     err = open_found(&found, flags, out);
     path_end(&found);
+    return err;
+}
+
+enum err vfs_open(struct vfs_node *directory, const char *path, size_t path_bytes, uint32_t flags,
+                  struct vfs_node **out)
+{
+    if ((flags & VFS_OPEN_CREATE) != 0 && (flags & VFS_OPEN_DIRECTORY) != 0) {
+        return ERR_INVAL;
+    }
+    enum err err = open_path(directory, path, path_bytes, flags, out);
+    if (err == ERR_EXIST && (flags & VFS_OPEN_EXCLUSIVE) == 0) {
+        /* On a mount the host has made the file since the look-up: then it is opened. */
+        err = open_path(directory, path, path_bytes, flags, out);
+    }
     return err;
 }
 

@@ -27,6 +27,7 @@ struct fake_p9 {
     uint8_t fail_type;          /* answers requests of this type with... */
     uint32_t fail_errno;
     bool refuses_read_write; /* in one; each by itself is granted */
+    bool is_faster;          /* makes each file itself just before the client does */
     bool is_silent;
     /* Changes a reply that is about to go; the size is what the device reports. */
     void (*lie)(uint8_t *reply, uint32_t *size_bytes);

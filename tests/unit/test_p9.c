@@ -117,6 +117,11 @@ static void test_live(void **state)
     assert_int_equal(unlink(host("g")), 0);
     assert_string_equal(t_list("."), "f");
     vfs_node_put(file);
+    /* A file that the host makes between the look-up and the creation. */
+    fake.is_faster = true;
+    assert_int_equal(t_open_status("new", VFS_OPEN_CREATE), ERR_OK);
+    assert_int_equal(t_open_status("newer", VFS_OPEN_CREATE | VFS_OPEN_EXCLUSIVE), ERR_EXIST);
+    fake.is_faster = false;
 }
 
 /* Everything a path can do to get out; the server's links point to real secrets. */
