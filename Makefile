@@ -201,7 +201,8 @@ clean:
 .PHONY: test test-all test-boot test-apps test-net test-fuzz fuzz
 SUITE_BOOT = tests/boot/run.py --out $(O)
 SUITE_KERNEL = tests/kernel/run.py --out $(O)
-SUITE_APPS = tests/apps/run.py --out $(O)
+# APPS_FULL=1: large modules are optimised too, programs work longer.
+SUITE_APPS = tests/apps/run.py --out $(O) $(if $(APPS_FULL),--full)
 SUITE_NET_TAP = tests/net/test_tap.py $(O)/unit/tap_host
 test-net: $(O)/unit/test_tcp_sim $(O)/unit/tap_host
 	$(Q)tests/run.py --logs $(O)/test-logs \

@@ -112,7 +112,10 @@ enum err net_socket_connect(struct net_socket *socket,
 /* `how` is a set of enum net_shutdown. ERR_NOTCONN. */
 enum err net_socket_shutdown(struct net_socket *socket, uint32_t how) WARN_UNUSED;
 
-/* The local end is all zero while unbound. The remote end: ERR_NOTCONN. */
+/*
+ * The local end is all zero while unbound. The remote end: ERR_NOTCONN, also while a stream still
+ * connects: programs take it as the sign that the connection stands.
+ */
 void net_socket_local(const struct net_socket *socket, struct net_endpoint *out);
 enum err net_socket_remote(const struct net_socket *socket, struct net_endpoint *out) WARN_UNUSED;
 

@@ -262,6 +262,7 @@ void tcp_establish(struct tcp_socket *sock, const struct tcp_options *options)
 
     sock->options = *options;
     sock->established = true;
+    sock->base.remote = (struct net_endpoint){sock->entry.remote, sock->entry.remote_port};
     tcp_update_mss(sock);
     tcp_congestion_init(sock);
     sock->small_end = sock->send_una;
@@ -303,7 +304,6 @@ enum err tcp_connect(struct tcp_socket *sock, const struct net_endpoint *remote)
     }
     sock->route.hop_limit = sock->base.hop_limit;
     sock->base.local = (struct net_endpoint){sock->route.source, port};
-    sock->base.remote = *remote;
     sock->entry.local = sock->route.source;
     sock->entry.local_port = port;
     sock->entry.remote = remote->address;

@@ -153,7 +153,6 @@ static struct tcp_socket *promote(struct tcp_socket *listening, const struct tcp
     sock->base.family = listening->base.family;
     sock->base.hop_limit = listening->base.hop_limit;
     sock->base.local = (struct net_endpoint){request->entry.local, request->entry.local_port};
-    sock->base.remote = (struct net_endpoint){request->entry.remote, request->entry.remote_port};
     sock->no_delay = listening->no_delay;
     sock->keep_alive = listening->keep_alive;
     sock->keep_idle_s = listening->keep_idle_s;

@@ -24,9 +24,9 @@ import time
 from dataclasses import dataclass, field
 
 from common import CLANG, HERE, ROOT, geometric_mean, run
+from debian import LUA_CORE, ZLIB, Apt, Unavailable, amalgamate, attempt, lua_headers
 
 SOURCES = pathlib.Path(HERE) / "programs"
-DEBIAN = "deb-src http://deb.debian.org/debian bookworm main\n"
 COMMON = ["-O3", "-std=gnu17", "-ffp-contract=off", "-w"]
 TO_WASM = ["--target=wasm32-wasi", "-mbulk-memory", "-D_WASI_EMULATED_SIGNAL",
            "-D_WASI_EMULATED_PROCESS_CLOCKS", "-lwasi-emulated-signal",
@@ -34,53 +34,6 @@ TO_WASM = ["--target=wasm32-wasi", "-mbulk-memory", "-D_WASI_EMULATED_SIGNAL",
 FAKES = ["tests/unit/fake_wasi.c", "tests/unit/fake_net_socket.c", "tests/unit/fake_dns.c"]
 TEXT_BYTES = 8 << 20
 TIMEOUT_S = 120
-
-
-class Unavailable(Exception):
-    """Why a program or a contestant is left out."""
-
-
-def attempt(command, what, cwd=None):
-    """Runs a command that may fail without ending the benchmark."""
-    result = subprocess.run([str(word) for word in command], cwd=cwd, stdin=subprocess.DEVNULL,
-                            capture_output=True, text=True, errors="replace", check=False)
-    if result.returncode:
-        lines = (result.stderr or result.stdout).strip().splitlines() or [str(result.returncode)]
-        first = next((line for line in lines if "error:" in line or line.startswith("E: ")),
-                     lines[-1])
-        raise Unavailable(f"{what}: {first.replace('|', ' ')}")
-
-
-class Apt:
-    """apt-get with lists and caches below a folder of its own."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.updated = False
-        for name in ("lists/partial", "archives/partial"):
-            (folder / "apt" / name).mkdir(parents=True, exist_ok=True)
-        (folder / "sources.list").write_text(DEBIAN)
-
-    def command(self, *arguments):
-        where = {"Etc::sourcelist": "sources.list", "Etc::sourceparts": "none",
-                 "State::lists": "apt/lists", "Cache": "apt"}
-        options = [f"-oDir::{key}={self.folder / value}" for key, value in where.items()]
-        return ["apt-get", "-qq", "-oAPT::Sandbox::User=root", "-oAPT::Update::Error-Mode=any",
-                *options, *arguments]
-
-    def source(self, package):
-        """The unpacked source of a package; fetched once."""
-        target = self.folder / package
-        if not list(target.glob("*/debian")):
-            if not (shutil.which("apt-get") and shutil.which("dpkg-source")):
-                raise Unavailable("needs apt-get and dpkg-source")
-            if not self.updated:
-                attempt(self.command("update"), "apt-get update")
-                self.updated = True
-            target.mkdir(exist_ok=True)
-            attempt(self.command("source", "--only-source", package), f"apt-get source {package}",
-                    target)
-        return next(target.glob("*/debian")).parent
 
 
 @dataclass
@@ -94,41 +47,24 @@ class Program:
     prepare: object = None
 
 
-def amalgamate(folder):
-    """SQLite as one file, made by its own build."""
-    if (folder / "sqlite3.c").exists():
-        return
-    if not shutil.which("tclsh"):
-        raise Unavailable("needs tclsh")
-    attempt(["sh", "configure", "--disable-shared", "--disable-readline", "--disable-tcl"],
-            "configure", folder)
-    attempt(["make", "sqlite3.c"], "make sqlite3.c", folder)
+def lua_without_setjmp(folder):
+    """wasi-libc there has no setjmp.h; Lua can do without where no error is caught: one ends
+    the program, natively too."""
+    lua_headers(folder)
+    (folder / "shim" / "setjmp.h").write_text("")
 
 
-def lua_headers(folder):
-    """Debian's build makes one header. wasi-libc there has no setjmp.h; Lua can do without
-    where no error is caught: one ends the program, natively too."""
-    shim = folder / "shim"
-    shim.mkdir(exist_ok=True)
-    (shim / "setjmp.h").write_text("")
-    (shim / "lua5.4-deb-multiarch.h").write_text('#define DEB_HOST_MULTIARCH "any"\n')
-
-
-ZLIB = ("adler32 compress crc32 deflate gzclose gzlib gzread gzwrite infback inffast inflate "
-        "inftrees trees uncompr zutil test/minigzip").split()
 BZIP2 = "blocksort huffman crctable randtable compress decompress bzlib bzip2".split()
-LUA = ("lapi lauxlib lbaselib lcode lctype ldebug ldo ldump lfunc lgc llex lmathlib lmem lobject "
-       "lopcodes lparser lstate lstring lstrlib ltable ltablib ltm lundump lvm lzio").split()
 
 PROGRAMS = [
     Program("sqlite3", ["sqlite3.c", "test/speedtest1.c", SOURCES / "sqlite_os.c"],
             {"SQLite speedtest1": ["--memdb", "--verify", "--size", "50"]},
             ["-DSQLITE_OMIT_LOAD_EXTENSION", "-DSQLITE_THREADSAFE=0", "-DSQLITE_OS_OTHER=1",
              "-DSQLITE_TEMP_STORE=3", "-I.", "-lm"], prepare=amalgamate),
-    Program("lua5.4", [f"src/{name}.c" for name in LUA] + [SOURCES / "lua.c"],
+    Program("lua5.4", [f"src/{name}.c" for name in LUA_CORE] + [SOURCES / "lua.c"],
             {"Lua": ["workload.lua"]},
             ["-Ishim", "-Isrc", "-lm", "-Dluai_jmpbuf=int", "-DLUAI_TRY(L,c,a)={a}",
-             "-DLUAI_THROW(L,c)=abort()"], prepare=lua_headers),
+             "-DLUAI_THROW(L,c)=abort()"], prepare=lua_without_setjmp),
     Program("zlib", [name + ".c" for name in ZLIB],
             {"minigzip": ["-c", "-6", "text"], "minigzip -d": ["-c", "-d", "texts.gz"]},
             ["-I.", "-DHAVE_UNISTD_H"]),

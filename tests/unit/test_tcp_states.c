@@ -45,10 +45,14 @@ static void test_connect(void **state)
     struct tcp_harness *h = *state;
     struct peer peer;
     struct net_socket *socket = connecting(h, &peer);
+    struct net_endpoint remote;
 
     assert_int_equal(net_socket_events(socket), 0);
+    assert_int_equal(net_socket_remote(socket, &remote), ERR_NOTCONN);
     peer_send(&peer, SYN | ACK, 0);
     EXPECT(tcp_next(h), ACK, peer.ack, 301, 0);
+    assert_int_equal(net_socket_remote(socket, &remote), ERR_OK);
+    assert_int_equal(remote.port, 7000);
     assert_int_equal(net_socket_events(socket), NET_EVENT_WRITABLE_BIT);
     assert_int_equal(net_socket_connect(socket, &(struct net_endpoint){.port = 1}), ERR_ISCONN);
 }
@@ -70,6 +74,7 @@ static void test_connect_refused(void **state)
     assert_int_equal(value, ERR_CONNREFUSED);
     assert_int_equal(net_socket_get_option(socket, NET_OPTION_ERROR, &value), ERR_OK);
     assert_int_equal(value, ERR_OK);
+    assert_int_equal(net_socket_remote(socket, &(struct net_endpoint){.port = 0}), ERR_NOTCONN);
     net_socket_close(socket);
     assert_int_equal(h->stack->tcp->socket_count, 0);
 }

