@@ -104,10 +104,10 @@ class Bench:
         return result.stderr if stderr else result.stdout
 
     @contextlib.contextmanager
-    def server(self, module, *options, guest_port, arguments=(), seconds=300):
+    def server(self, module, *options, guest_port, arguments=(), ready=b"\n", seconds=300):
         """A machine that serves: yields (port on this host, function that gives its output).
 
-        The module prints a line when it is ready, and the test makes it end: with exit code 0.
+        The module prints `ready` when it is, and the test makes it end: with exit code 0.
         """
         port = free_port()
         command = self.command("run", module, "--publish", f"{port}:{guest_port}", *options,
@@ -123,7 +123,7 @@ class Bench:
                                        env=self.environment())
             try:
                 deadline = time.monotonic() + seconds
-                while b"\n" not in output():
+                while ready not in output():
                     assert process.poll() is None and time.monotonic() < deadline, \
                         f"the server did not come up: {tail(output(paths[1]))}"
                     time.sleep(0.1)

@@ -14,9 +14,10 @@ import sys
 import c_programs
 import go_programs
 import npm_programs
+import rust_programs
 from harness import ROOT, Bench, Skip
 
-FAMILIES = [npm_programs, c_programs, go_programs]
+FAMILIES = [npm_programs, c_programs, go_programs, rust_programs]
 
 
 def main():
