@@ -244,6 +244,14 @@ static void use_resolver(struct harness *harness, struct input *input, struct us
     }
 }
 
+static void use_hosts(struct harness *harness, struct input *input)
+{
+    static char text[512];
+    size_t length = take_bytes(input, (uint8_t *)text, sizeof(text));
+
+    dns_set_hosts(harness->stack, text, length);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -296,6 +304,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         case 11:
             harness->hold_packets = !harness->hold_packets;
+            break;
+        case 12:
+            use_hosts(harness, &input);
             break;
         default:
             harness_run(harness, 1000000);

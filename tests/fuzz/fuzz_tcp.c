@@ -113,6 +113,7 @@ struct numbers {
     uint8_t flags;
     uint16_t window;
     uint32_t length;
+    bool congested; /* CE in the IP header */
 };
 
 /* The options stand behind the header already. */
@@ -137,6 +138,7 @@ static void send_frame(const struct numbers *n, size_t option_bytes)
     tcp->flags = n->flags;
     tcp->window = be16_make(n->window);
     ip->version_length = 0x45;
+    ip->traffic_class = n->congested ? IP_ECN_CE : 0;
     ip->total_length = be16_make((uint16_t)(20 + header + n->length));
     ip->time_to_live = 64;
     ip->protocol = 6;
@@ -150,7 +152,40 @@ static void send_frame(const struct numbers *n, size_t option_bytes)
     sim_inject(&sim.host[1], frame, (uint32_t)(34 + header + n->length));
 }
 
-static void inject(struct input *in)
+/* The last step of a handshake that nothing is remembered of, right or nearly so. */
+static void inject_cookie(struct input *in)
+{
+    struct net_stack *stack = sim.host[1].stack;
+    uint8_t options = take(in);
+    struct numbers n = {.local = 80,
+                        .remote = (uint16_t)(5000 + (take(in) & 3)),
+                        .sequence = take32(in),
+                        .flags = TCP_ACK_BIT,
+                        .window = 60000};
+    struct tcp_request request = {.entry = {.local = sim_address(1),
+                                            .remote = sim_address(0),
+                                            .local_port = n.local,
+                                            .remote_port = n.remote},
+                                  .initial_receive = n.sequence - 1,
+                                  .options = {.peer_mss = (uint16_t)(options * 8),
+                                              .timestamps = (options & 1) != 0,
+                                              .sack = (options & 2) != 0,
+                                              .window_scaling = (options & 4) != 0,
+                                              .send_shift = options >> 4}};
+    uint32_t timestamp;
+
+    stack->tcp->cookie_ns = sim.now_ns;
+    request.timestamp_offset = tcp_timestamp_offset(stack, &request.entry);
+    tcp_cookie_make(stack, &request, &timestamp);
+    n.acknowledgement = request.initial_send + 1 + (options & 8 ? take(in) : 0);
+    struct be32 fields[2] = {be32_make(7), be32_make(timestamp)};
+    memcpy(frame + 54, (uint8_t[4]){1, 1, 8, 10}, 4);
+    memcpy(frame + 58, fields, 8);
+    n.length = take(in);
+    send_frame(&n, options & 1 ? 12 : 0);
+}
+
+static void inject(struct input *in, bool congested)
 {
     const struct tcp_socket *sock = target(take(in));
     uint32_t una = sock != NULL ? sock->send_una : 0;
@@ -159,7 +194,7 @@ static void inject(struct input *in)
     uint32_t edge = sock != NULL ? sock->receive_edge : 0;
     uint32_t sequences[6] = {expected, expected, edge, expected + 3000, una, next};
     uint32_t acks[6] = {next, una, (una + next) / 2, next, una, expected};
-    struct numbers n = {.flags = take(in), .length = take(in), .local = 80};
+    struct numbers n = {.flags = take(in), .length = take(in), .local = 80, .congested = congested};
     size_t option_bytes;
 
     n.length = (n.flags & 0xc0) == 0xc0 ? n.length * 8 : n.length;
@@ -191,6 +226,9 @@ static void begin_connected(uint8_t options)
         net_socket_bind(sockets[0], &local) != ERR_OK ||
         net_socket_listen(sockets[0], 4) != ERR_OK) {
         abort();
+    }
+    if (options & 4) {
+        n.flags |= TCP_ECE_BIT | TCP_CWR_BIT;
     }
     if (options & 1) {
         memcpy(frame + 54, (uint8_t[8]){2, 4, 5, 180, 1, 1, 4, 2}, 8);
@@ -318,7 +356,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sim_create(&sim, &config);
     memset(sockets, 0, sizeof(sockets));
     if (first & 0x80) {
-        begin_connected(first >> 4 & 3);
+        begin_connected(first >> 4 & 7);
     }
     while (in.size > 0 && !sim.broken) {
         uint8_t event = take(&in);
@@ -327,7 +365,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 1:
         case 2:
         case 3:
-            inject(&in);
+            if ((event & 0x60) == 0x60) {
+                inject_cookie(&in);
+            } else {
+                inject(&in, (event & 0x40) != 0);
+            }
             break;
         case 4:
         case 5:

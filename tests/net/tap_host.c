@@ -7,6 +7,7 @@
  *   connect ADDRESS PORT BYTES   sends pattern bytes, half-closes, reads to the end
  *   resolve NAME                 through the stub resolver
  *   mtu ADDRESS                  of the path there, as far as is known
+ *   state                        how many sockets of what kind, and what TCP has counted
  *   address                      which IPv4 and IPv6 addresses the stack has
  *   quit                         closes everything and checks that nothing leaked
  */
@@ -22,6 +23,7 @@
 #include "net/dns.h"
 #include "net/ip_state.h"
 #include "net/ip_text.h"
+#include "net/tcp.h"
 #include "tests/net/tap_device.h"
 #include "tests/net/tap_talk.h"
 
@@ -129,6 +131,18 @@ static void command_mtu(const char *host)
     }
 }
 
+static void command_state(void)
+{
+    const struct tcp_state *tcp = stack->tcp;
+    const struct tcp_statistics *s = &tcp->statistics;
+    printf("state sockets=%u orphans=%u requests=%u waiting=%u retransmissions=%" PRIu64
+           " timeouts=%" PRIu64 " resets=%" PRIu64 "/%" PRIu64 " challenges=%" PRIu64
+           " overflows=%" PRIu64 " malformed=%" PRIu64 " dropped=%" PRIu64 "\n",
+           tcp->socket_count, tcp->orphan_count, tcp->request_count, tcp->time_wait_count,
+           s->retransmissions, s->timeouts, s->resets_sent, s->resets_received, s->challenges_sent,
+           s->accept_overflows, s->segments_malformed, s->packets_dropped);
+}
+
 static void command_resolve(const char *name)
 {
     enum err error = dns_query_start(stack, name, strlen(name), 3, &query);
@@ -166,6 +180,8 @@ static bool do_command(const char *line)
         command_resolve(host);
     } else if (sscanf(line, "mtu %63s", host) == 1) {
         command_mtu(host);
+    } else if (strncmp(line, "state", 5) == 0) {
+        command_state();
     } else if (strncmp(line, "address", 7) == 0) {
         command_address();
     } else if (strncmp(line, "quit", 4) == 0) {

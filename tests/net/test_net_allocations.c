@@ -28,6 +28,8 @@ struct world {
     struct sim sim;
     struct net_socket *dhcp; /* the server's, bound to its port */
     struct net_socket *dns;
+    struct net_socket *dns_listener;
+    struct net_socket *dns_stream;
     struct net_socket *echo;
     struct net_socket *listener;
     struct net_socket *accepted;
@@ -105,25 +107,59 @@ static void serve_dhcp(struct world *world)
     answer(world->dhcp, message, 243 + sizeof(options), &to);
 }
 
-static void serve_dns(struct world *world)
+/* Makes an answer of a question; its length. Names with an L are too long for a datagram. */
+static size_t resolve(uint8_t *message, size_t length, bool is_stream)
 {
     static const uint8_t record[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 0, 0, 2};
-    uint8_t message[DATAGRAM_BYTES * 2];
-    struct net_endpoint from;
-    size_t length = take_datagram(world->dns, message, &from);
+    bool is_truncated = message[13] == 'l' && !is_stream;
 
-    if (length < 17) {
-        return;
-    }
-    message[2] = 0x81; /* an answer */
+    message[2] = is_truncated ? 0x83 : 0x81; /* an answer */
     message[3] = 0x80;
     /* Of the type asked for, in the question's last four bytes, only A has a record. */
-    message[7] = message[length - 3] == 1;
+    message[7] = message[length - 3] == 1 && !is_truncated;
     if (message[7] != 0) {
         memcpy(message + length, record, sizeof(record));
         length += sizeof(record);
     }
-    answer(world->dns, message, length, &from);
+    return length;
+}
+
+static void serve_dns(struct world *world)
+{
+    uint8_t message[DATAGRAM_BYTES * 2];
+    struct net_endpoint from;
+    size_t length = take_datagram(world->dns, message, &from);
+
+    if (length > 17) {
+        answer(world->dns, message, resolve(message, length, false), &from);
+    }
+}
+
+/* RFC 1035 §4.2.2: one question, its length in front. */
+static void serve_dns_stream(struct world *world)
+{
+    struct net_const_span in;
+    uint8_t message[600];
+
+    if (world->dns_stream == NULL &&
+        net_socket_accept(world->dns_listener, &world->dns_stream) != ERR_OK) {
+        world->dns_stream = NULL;
+        return;
+    }
+    enum err err = net_socket_receive_peek(world->dns_stream, 0, &in);
+    if (err == ERR_AGAIN) {
+        return;
+    }
+    if (err == ERR_OK && in.length_bytes > 19 && in.length_bytes < 500) {
+        memcpy(message, in.data, in.length_bytes);
+        size_t length = resolve(message + 2, in.length_bytes - 2, true);
+        message[0] = (uint8_t)(length >> 8);
+        message[1] = (uint8_t)length;
+        net_socket_receive_consume(world->dns_stream, in.length_bytes);
+        answer(world->dns_stream, message, length + 2, NULL);
+    }
+    net_socket_close(world->dns_stream);
+    world->dns_stream = NULL;
 }
 
 static void serve_stream(struct world *world)
@@ -166,6 +202,7 @@ static void serve(struct world *world)
 
     listen_on(world, &world->dhcp, NET_SOCKET_DATAGRAM, 67);
     listen_on(world, &world->dns, NET_SOCKET_DATAGRAM, 53);
+    listen_on(world, &world->dns_listener, NET_SOCKET_STREAM, 53);
     listen_on(world, &world->echo, NET_SOCKET_DATAGRAM, 7);
     listen_on(world, &world->listener, NET_SOCKET_STREAM, 80);
     serve_dhcp(world);
@@ -176,6 +213,9 @@ static void serve(struct world *world)
     }
     if (world->listener != NULL) {
         serve_stream(world);
+    }
+    if (world->dns_listener != NULL) {
+        serve_dns_stream(world);
     }
 }
 
@@ -200,12 +240,12 @@ static bool has_address(struct world *world)
     return net_stack_is_configured(world->sim.host[CLIENT].stack);
 }
 
-static bool has_name(struct world *world)
+static bool resolves(struct world *world, const char *name)
 {
     struct net_stack *stack = world->sim.host[CLIENT].stack;
     struct dns_result result;
     struct dns_query *query;
-    enum err err = dns_query_start(stack, "wafer.test", 10, DNS_IPV4_BIT | DNS_IPV6_BIT, &query);
+    enum err err = dns_query_start(stack, name, strlen(name), DNS_IPV4_BIT | DNS_IPV6_BIT, &query);
 
     if (err != ERR_OK) {
         return false;
@@ -217,6 +257,16 @@ static bool has_name(struct world *world)
     struct ip_address expected = sim_address(SERVER);
     return err == ERR_OK && result.address_count == 1 &&
            ip_address_is_equal(&result.addresses[0], &expected);
+}
+
+static bool has_name(struct world *world)
+{
+    return resolves(world, "wafer.test");
+}
+
+static bool has_large_name(struct world *world)
+{
+    return resolves(world, "large.test");
 }
 
 static bool has_datagram_back(struct world *world)
@@ -332,13 +382,15 @@ static const struct {
     bool (*function)(struct world *world);
 } parts[] = {{"DHCP", has_address},
              {"the resolver", has_name},
+             {"the resolver over TCP", has_large_name},
              {"a datagram in fragments", has_datagram_back},
              {"a stream", has_stream_ipv4},
              {"a stream over IPv6", has_stream_ipv6}};
 
 static void close_all(struct world *world)
 {
-    struct net_socket *all[] = {world->dhcp, world->dns, world->echo, world->accepted,
+    struct net_socket *all[] = {world->dhcp,         world->dns,  world->dns_stream,
+                                world->dns_listener, world->echo, world->accepted,
                                 world->listener};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         if (all[i] != NULL) {

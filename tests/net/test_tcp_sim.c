@@ -33,6 +33,8 @@ struct scenario {
     bool ipv6;
     uint32_t part_bytes;
     size_t receive_pool;
+    /* So many losses in a row happen that a side may give up (RFC 9293 §3.8.3). */
+    bool may_give_up;
 };
 
 struct endpoint {
@@ -151,6 +153,17 @@ static void set_buffer(struct net_socket *socket, const struct scenario *sc)
     }
 }
 
+static bool gave_up(struct sim *sim, struct net_socket *socket)
+{
+    int64_t error = ERR_OK;
+
+    if (net_socket_get_option(socket, NET_OPTION_ERROR, &error) != ERR_OK ||
+        error != ERR_TIMEDOUT) {
+        sim_fail(sim, "an error other than that of giving up");
+    }
+    return true;
+}
+
 static void transfer(struct sim *sim, const struct scenario *sc, struct net_socket *listener,
                      uint64_t *finished_ns)
 {
@@ -162,8 +175,9 @@ static void transfer(struct sim *sim, const struct scenario *sc, struct net_sock
         .address = sc->ipv6 ? sim_address_ipv6(sim, SERVER) : sim_address(SERVER), .port = 80};
     uint64_t limit_ns = sim->now_ns + 36000 * SIM_S;
     unsigned attempts = 0;
+    bool over = false;
 
-    while (!sim->broken && !(done(&ends[0]) && done(&ends[1]))) {
+    while (!sim->broken && !over && !(done(&ends[0]) && done(&ends[1]))) {
         uint64_t next_ns = sim->now_ns + 10 * SIM_S;
         if (ends[CLIENT].socket == NULL) {
             enum err err = net_socket_open(sim->host[CLIENT].stack,
@@ -197,6 +211,10 @@ static void transfer(struct sim *sim, const struct scenario *sc, struct net_sock
                 net_socket_close(ends[i].socket); /* the handshake gave up: try again */
                 ends[i].socket = NULL;
                 continue;
+            }
+            if ((events & NET_EVENT_ERROR_BIT) && sc->may_give_up && gave_up(sim, ends[i].socket)) {
+                over = true;
+                break;
             }
             if (events & NET_EVENT_READABLE_BIT) {
                 read_some(sim, &ends[i], ends[!i].salt, sc);
@@ -309,7 +327,11 @@ static const struct scenario scenarios[] = {
     {"1% loss", {300000, 300000}, .link = {WAN, .loss_ppm = 10000}},
     {"5% loss", {100000, 100000}, .link = {WAN, .loss_ppm = 50000}},
     {"20% loss", {30000, 30000}, .link = {WAN, .loss_ppm = 200000}},
-    {"40% loss", {5000, 5000}, .link = {WAN, .loss_ppm = 400000}, .seeds_divisor = 2},
+    {"40% loss",
+     {5000, 5000},
+     .link = {WAN, .loss_ppm = 400000},
+     .seeds_divisor = 2,
+     .may_give_up = true},
     {"bursts", {300000, 300000}, .link = {WAN, .burst_ppm = 5000, .burst_frames = 12}},
     {"reordering",
      {500000, 500000},

@@ -223,6 +223,29 @@ static void test_time_wait_reuse(void **state)
     assert_int_equal(h->stack->tcp->time_wait_count, 0);
 }
 
+/* Beyond the bound the oldest goes, and nothing else changes. */
+static void test_time_wait_is_bounded(void **state)
+{
+    struct tcp_harness *h = *state;
+    struct net_socket *listener = tcp_listener(h, 80, 8);
+
+    h->stack->tcp->time_wait_limit = 3;
+    for (uint16_t i = 0; i < 5; i++) {
+        struct peer peer;
+        peer_connect(&peer, h, listener, (uint16_t)(4000 + i), WITH_NOTHING);
+        net_socket_close(peer.socket);
+        tcp_poll_now(h);
+        tcp_next(h);
+        peer.ack++;
+        peer_send(&peer, FIN | ACK, 0);
+        assert_int_equal(tcp_next(h)->flags, ACK);
+        assert_int_equal(h->stack->tcp->time_wait_count, i < 3 ? i + 1 : 3);
+    }
+    assert_int_equal(h->stack->tcp->time_wait_first->entry.remote_port, 4002);
+    tcp_advance(h, 61 * SECOND);
+    assert_int_equal(h->stack->tcp->table.count, 0);
+}
+
 static void test_simultaneous_close(void **state)
 {
     struct tcp_harness *h = *state;
@@ -383,6 +406,7 @@ int main(void)
         TCP_TEST(test_peer_closes_first),
         TCP_TEST(test_time_wait),
         TCP_TEST(test_time_wait_reuse),
+        TCP_TEST(test_time_wait_is_bounded),
         TCP_TEST(test_simultaneous_close),
         TCP_TEST(test_fin_wait_2_ends),
         TCP_TEST(test_reset),
