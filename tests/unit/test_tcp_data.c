@@ -301,6 +301,93 @@ static void test_send_buffer_limit(void **state)
     assert_true(h->wake_count > woken);
 }
 
+/* Segments of 1400 bytes, each read after pause_ns; how large the receive buffer became. */
+static uint32_t receive_buffer_after(struct tcp_harness *h, struct peer *peer, uint64_t pause_ns)
+{
+    for (unsigned i = 0; i < 200; i++) {
+        peer_send(peer, ACK, 1400);
+        tcp_advance(h, pause_ns);
+        assert_int_equal(socket_read(peer->socket), 1400);
+        tcp_poll_now(h);
+        h->sent_count = 0;
+        h->looked_at = 0;
+    }
+    return inner(peer->socket)->receive_limit_bytes;
+}
+
+/* A buffer grows with what passes in a round trip, and only while its size is ours to choose. */
+static void test_receive_buffer_follows(void **state)
+{
+    struct tcp_harness *h = *state;
+    struct peer slow;
+    struct peer fast;
+    struct peer fixed;
+    struct net_socket *listener = tcp_listener(h, 80, 8);
+
+    peer_connect(&slow, h, listener, 4000, MODERN);
+    assert_int_equal(receive_buffer_after(h, &slow, 5 * MS), TCP_BUFFER_INITIAL);
+    peer_connect(&fixed, h, listener, 4001, MODERN);
+    assert_int_equal(net_socket_set_option(fixed.socket, NET_OPTION_RECEIVE_BUFFER, 50000), ERR_OK);
+    assert_int_equal(receive_buffer_after(h, &fixed, 0), 50000);
+    peer_connect(&fast, h, listener, 4002, MODERN);
+    assert_true(receive_buffer_after(h, &fast, 0) >= 4 * TCP_BUFFER_INITIAL);
+    peer_send(&fast, ACK, 1400);
+    peer_send(&fast, ACK, 1400);
+    uint32_t window = tcp_next(h)->window;
+    assert_true(window << inner(fast.socket)->options.receive_shift > 2 * TCP_BUFFER_INITIAL);
+}
+
+static void test_send_buffer_follows(void **state)
+{
+    struct tcp_harness *h = *state;
+    struct peer peer;
+
+    start(state, &peer, MODERN);
+    for (unsigned round = 0; round < 6; round++) {
+        struct net_span span;
+        while (net_socket_send_reserve(peer.socket, 1000000, &span) == ERR_OK) {
+            assert_int_equal(net_socket_send_commit(peer.socket, span.length_bytes, NULL), ERR_OK);
+        }
+        tcp_poll_now(h);
+        peer.ack = inner(peer.socket)->send_next;
+        h->sent_count = 0;
+        h->looked_at = 0;
+        tcp_advance(h, 20 * MS);
+        peer_send(&peer, ACK, 0);
+    }
+    assert_true(inner(peer.socket)->send_limit_bytes >= 4 * TCP_BUFFER_INITIAL);
+    assert_true(inner(peer.socket)->send_limit_bytes >= 2 * inner(peer.socket)->cwnd ||
+                inner(peer.socket)->send_limit_bytes == tcp_buffer_maximum(h->stack));
+}
+
+/* Memory is scarce: no new connections, no larger buffers; those that are there go on. */
+static void test_pressure(void **state)
+{
+    struct tcp_harness *h = *state;
+    struct peer peer;
+    struct net_socket *listener = tcp_listener(h, 80, 8);
+    struct seg syn = {.flags = SYN, .seq = 1, .source_port = 9, .destination_port = 80};
+    size_t hog_bytes = h->stack->config.memory_limit_bytes / 16 * 13;
+
+    peer_connect(&peer, h, listener, 4000, MODERN);
+    h->stack->memory_used_bytes += hog_bytes;
+    assert_int_equal(net_pressure(h->stack), NET_PRESSURE_SCARCE);
+    tcp_inject(h, &syn);
+    tcp_nothing_sent(h);
+    assert_int_equal(receive_buffer_after(h, &peer, 0), TCP_BUFFER_INITIAL);
+    socket_write(peer.socket, 10);
+    tcp_poll_now(h);
+    assert_int_equal(tcp_next(h)->length, 10);
+    h->stack->memory_used_bytes += h->stack->config.memory_limit_bytes / 16;
+    assert_int_equal(net_pressure(h->stack), NET_PRESSURE_EXHAUSTED);
+    peer.ack += 10;
+    peer_send(&peer, ACK, 1400); /* the next in order was promised */
+    assert_int_equal(socket_read(peer.socket), 1400);
+    h->stack->memory_used_bytes -= hog_bytes + h->stack->config.memory_limit_bytes / 16;
+    tcp_inject(h, &syn);
+    assert_int_equal(h->sent[h->sent_count - 1].flags & SYN, SYN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,6 +405,9 @@ int main(void)
         TCP_TEST(test_tiny_segments_are_copied_together),
         TCP_TEST(test_many_holes_are_bounded),
         TCP_TEST(test_send_buffer_limit),
+        TCP_TEST(test_receive_buffer_follows),
+        TCP_TEST(test_send_buffer_follows),
+        TCP_TEST(test_pressure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
