@@ -156,7 +156,7 @@ static enum err read_entry(struct p9_node *node, uint64_t offset, struct entry *
 enum err p9_read_directory(struct vfs_node *vfs, uint64_t cookie, struct vfs_dirent *out)
 {
     struct p9_node *node = p9_node_of(vfs);
-    struct entry entry;
+    struct entry entry = {0};
 
     if (cookie < COOKIE_FIRST) {
         /* A scan from the start shows the directory as it is now. */

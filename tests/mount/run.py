@@ -9,35 +9,14 @@ import argparse
 import hashlib
 import os
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-WAFER = os.path.join(ROOT, "scripts", "wafer")
-SECONDS = 120
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from suite import ROOT, SECONDS, WAFER, Folder, Skip, call, expect, run_tests  # noqa: E402
+
 BIG_BYTES = 50 << 20
 NOBODY = 65534
-
-
-class Failure(Exception):
-    pass
-
-
-class Skip(Exception):
-    pass
-
-
-def expect(condition, message):
-    if not condition:
-        raise Failure(message)
-
-
-def call(command, **options):
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=SECONDS, check=False,
-                          **options)
 
 
 def write(path, text):
@@ -50,26 +29,14 @@ def read(path):
         return file.read()
 
 
-class Suite:
+class Suite(Folder):
     def __init__(self, out, folder):
-        self.folder = folder
-        self.environment = dict(os.environ, WAFER_BUILD=out)
-        self.module = os.path.join(folder, "worker.wasm")
-        source = os.path.join(ROOT, "tests", "mount", "worker.c")
-        result = call(["clang-19", "--target=wasm32-wasi", "-O2", "-Wall", "-Werror", "-o",
-                       self.module, source])
-        expect(result.returncode == 0, result.stdout)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
+        super().__init__(out, folder, "tests/mount/worker.c")
 
     def share(self, name):
         path = self.path(name)
         os.mkdir(path)
         return path
-
-    def run(self, *arguments):
-        return call([WAFER, "run", self.module, *arguments], env=self.environment)
 
     def check_files(self, machine):
         share = self.share("files, " + machine)
@@ -211,24 +178,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", default=os.path.join(ROOT, "build"))
     options = parser.parse_args()
-    missing = [name for name in ("qemu-system-x86_64", "clang-19") if not shutil.which(name)]
-    with tempfile.TemporaryDirectory(prefix="wafer-mount-") as folder:
-        suite = None if missing else Suite(os.path.abspath(options.out), folder)
-        tests = [name for name in dir(Suite) if name.startswith("test_")]
-        print(f"1..{len(tests)}")
-        for number, name in enumerate(tests, 1):
-            title = name[5:].replace("_", " ")
-            if missing:
-                print(f"ok {number} - {title} # SKIP {', '.join(missing)} not installed")
-                continue
-            try:
-                getattr(suite, name)()
-                print(f"ok {number} - {title}", flush=True)
-            except Skip as reason:
-                print(f"ok {number} - {title} # SKIP {reason}", flush=True)
-            except (Failure, subprocess.TimeoutExpired, OSError) as error:
-                print(f"not ok {number} - {title}", flush=True)
-                print("\n".join("# " + line for line in str(error).splitlines()), flush=True)
+    run_tests(Suite, [], lambda folder: Suite(options.out, folder))
     return 0
 
 

@@ -14,30 +14,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-WAFER = os.path.join(ROOT, "scripts", "wafer")
-SBIN = os.pathsep.join([os.environ.get("PATH", ""), "/sbin", "/usr/sbin"])
-SECONDS = 120
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from suite import ROOT, SBIN, SECONDS, WAFER, Folder, call, expect, run_tests  # noqa: E402
+
 KEPT = 40
 LINES = 300
-
-
-class Failure(Exception):
-    pass
-
-
-def expect(condition, message):
-    if not condition:
-        raise Failure(message)
-
-
-def call(command, **options):
-    return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=SECONDS, check=False,
-                          **options)
 
 
 def tool(name):
@@ -64,22 +47,10 @@ def read_file(path, name):
     return result.stdout.decode()
 
 
-class Suite:
+class Suite(Folder):
     def __init__(self, out, folder, kills):
-        self.folder = folder
+        super().__init__(out, folder, "tests/volume/writer.c")
         self.kills = kills
-        self.environment = dict(os.environ, WAFER_BUILD=out)
-        self.module = os.path.join(folder, "writer.wasm")
-        source = os.path.join(ROOT, "tests", "volume", "writer.c")
-        result = call(["clang-19", "--target=wasm32-wasi", "-O2", "-Wall", "-Werror", "-o",
-                       self.module, source])
-        expect(result.returncode == 0, result.stdout)
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def run(self, *arguments):
-        return call([WAFER, "run", self.module, *arguments], env=self.environment)
 
     def check_files(self, disk, synced):
         """Everything up to file `synced` as the program left it."""
@@ -175,23 +146,8 @@ def main():
     parser.add_argument("--out", default=os.path.join(ROOT, "build"))
     parser.add_argument("--kills", type=int, default=5)
     options = parser.parse_args()
-    missing = [name for name in ("mke2fs", "e2fsck", "debugfs", "qemu-system-x86_64", "clang-19")
-               if not shutil.which(name, path=SBIN)]
-    with tempfile.TemporaryDirectory(prefix="wafer-volume-") as folder:
-        suite = None if missing else Suite(os.path.abspath(options.out), folder, options.kills)
-        tests = [name for name in dir(Suite) if name.startswith("test_")]
-        print(f"1..{len(tests)}")
-        for number, name in enumerate(tests, 1):
-            title = name[5:].replace("_", " ")
-            if missing:
-                print(f"ok {number} - {title} # SKIP {', '.join(missing)} not installed")
-                continue
-            try:
-                getattr(suite, name)()
-                print(f"ok {number} - {title}", flush=True)
-            except (Failure, subprocess.TimeoutExpired, OSError) as error:
-                print(f"not ok {number} - {title}", flush=True)
-                print("\n".join("# " + line for line in str(error).splitlines()), flush=True)
+    run_tests(Suite, ["mke2fs", "e2fsck", "debugfs"],
+              lambda folder: Suite(options.out, folder, options.kills))
     return 0
 
 
