@@ -40,7 +40,7 @@ KERNEL_FLAGS := -std=gnu17 -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zo
     -fstack-protector-strong -mstack-protector-guard=global -ftrivial-auto-var-init=zero \
     -ffunction-sections -fdata-sections -fno-delete-null-pointer-checks \
     -ffile-prefix-map=$(CURDIR)=. -I. $(WARNINGS) -Wframe-larger-than=1024
-# Undefined behaviour traps and is reported by kernel/trap.c; use a build folder of its own.
+# Undefined behaviour traps and is reported by kernel/trap.c; make test-ubsan uses it.
 ifdef UBSAN
 KERNEL_FLAGS += -fsanitize=undefined -fsanitize-trap=undefined -Wframe-larger-than=4096
 endif
@@ -215,6 +215,15 @@ SUITE_MOUNT = tests/mount/run.py --out $(O)
 .PHONY: test-mount
 test-mount: waferc kernel
 	$(Q)tests/run.py --logs $(O)/test-logs 'mount=$(SUITE_MOUNT)'
+# The instrumented kernel is an archive of its own, in whose place wafer takes it (WAFER_KERNEL).
+UBSAN_KERNEL = $(O)/ubsan/libkernel.a
+SUITE_UBSAN_SAMPLE = env WAFER_KERNEL=$(abspath $(UBSAN_KERNEL)) $(SUITE_BOOT) --only pages
+.PHONY: ubsan-kernel test-ubsan
+ubsan-kernel:
+	$(Q)$(MAKE) --no-print-directory UBSAN=1 O=$(O)/ubsan kernel
+test-ubsan: waferc kernel examples ubsan-kernel
+	$(Q)tests/run.py --logs $(O)/test-logs 'ubsan-kernel=tests/kernel/run.py --out $(O)/ubsan' \
+	    'ubsan-boot=env WAFER_KERNEL=$(abspath $(UBSAN_KERNEL)) $(SUITE_BOOT)'
 .PHONY: test-kernel
 test-kernel: kernel
 	$(Q)tests/run.py --logs $(O)/test-logs 'kernel=$(SUITE_KERNEL)'
@@ -228,11 +237,11 @@ test: setup-test
 	$(Q)scripts/spec-tools $(O) || echo "wafer: without wasm-tools some official tests are skipped" >&2
 	$(Q)$(MAKE) --no-print-directory test-all
 .PHONY: test-build
-test-build: waferc kernel examples test-unit-build fuzz-build spec-build $(O)/unit/tap_host
+test-build: waferc kernel examples test-unit-build fuzz-build spec-build $(O)/unit/tap_host ubsan-kernel
 test-all: test-build
 	$(Q)tests/run.py --logs $(O)/test-logs 'unit=$(SUITE_UNIT)' 'fuzz=$(SUITE_FUZZ)' \
 	    'linux=$(SUITE_NET_TAP)' 'spec=$(SUITE_SPEC)' 'kernel=$(SUITE_KERNEL)' 'boot=$(SUITE_BOOT)' \
-	    'volume=$(SUITE_VOLUME)' 'mount=$(SUITE_MOUNT)' 'apps=$(SUITE_APPS)' \
+	    'ubsan=$(SUITE_UBSAN_SAMPLE)' 'volume=$(SUITE_VOLUME)' 'mount=$(SUITE_MOUNT)' 'apps=$(SUITE_APPS)' \
 	    'soak=$(SUITE_SOAK) --seconds 10'
 
 # A booted server under a hostile load for SECONDS; make test has ten seconds of it.

@@ -143,6 +143,10 @@ static bool poll_network(void *context, uint64_t *next_deadline_ns)
 
 static struct net_stack *start_network(const struct config *config)
 {
+    if (drivers_network_device() == NULL && (config->has_address || config->listener_count != 0)) {
+        log_warning("boot", "there is no network card: ip= and listen= reach this machine alone; "
+                            "add a virtio-net device");
+    }
     static const struct net_hooks hooks = {
         .now_ns = hook_now,
         .random = hook_random,

@@ -33,8 +33,9 @@ class Toolbox:
             self.out = os.environ.get("WAFER_BUILD") or os.path.join(cache, "wafer")
             self.library = self.data = HERE
         self.waferc = os.path.join(self.library, "waferc")
-        self.kernel = os.path.join(self.library, "libkernel.a")
-        self.trace = os.path.join(self.library, "libtrace.a")
+        # WAFER_KERNEL: another build of the kernel in its place, such as make test-ubsan's.
+        self.kernel = os.environ.get("WAFER_KERNEL") or os.path.join(self.library, "libkernel.a")
+        self.trace = os.path.join(os.path.dirname(self.kernel), "libtrace.a")
 
     def make_tools(self):
         """Brings waferc and the kernel up to date; one at a time per build folder."""

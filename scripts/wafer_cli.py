@@ -81,7 +81,8 @@ def make_parser():
                      help="QEMU machine type (default q35)")
     run.add_argument("--boot-timeout", type=int, default=60, metavar="SECONDS",
                      help="give up when the application has not started by then (default 60)")
-    run.add_argument("--gdb", action="store_true", help="wait for gdb on port 1234")
+    run.add_argument("--gdb", metavar="PORT", type=int,
+                     help="wait for gdb on port 1234, or another with =PORT")
     run.add_argument("--pcap", metavar="FILE", help="record the network traffic")
     wafer_observe.add_options(run)
     run.add_argument("--qemu", action="append", default=[], metavar="ARG",

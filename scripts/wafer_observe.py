@@ -43,14 +43,14 @@ def is_list(text):
 
 
 def expand(arguments):
-    """--trace and --stats may go without their values: the module may follow."""
+    """--trace, --stats, --gdb may go without their values: the module may follow."""
+    defaults = {"--trace": "--trace=wasi", "--stats": "--stats=" + TO_STDERR, "--gdb": "--gdb=1234"}
     expanded = []
     for argument in arguments:
         if expanded and expanded[-1] == "--trace=wasi" and is_list(argument):
             expanded[-1] = "--trace=" + argument
         else:
-            expanded.append({"--trace": "--trace=wasi", "--stats": "--stats=" + TO_STDERR}
-                            .get(argument, argument))
+            expanded.append(defaults.get(argument, argument))
     return expanded
 
 

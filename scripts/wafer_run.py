@@ -27,6 +27,8 @@ STARTED_LINE = re.compile(rb"^wafer: application started\s*$")
 # Lines of LOG_INFO and LOG_DEBUG start so; the rest are errors, warnings and reports.
 QUIET_LINE = re.compile(rb"^\[ *\d+\.\d+\] (info|debug) ")
 CHUNK = 65536
+# The machine ends itself when its time is over; a wafer that waits longer ends it.
+STOP_SECONDS = 5
 
 
 def hardware_virtualisation():
@@ -130,7 +132,7 @@ def machine_arguments(options, image, accel, has_tar_bytes):
     if options.instructions:
         arguments += wafer_observe.ICOUNT_ARGUMENTS
     if options.gdb:
-        arguments += ["-gdb", "tcp:127.0.0.1:1234", "-S"]
+        arguments += ["-gdb", f"tcp:127.0.0.1:{options.gdb}", "-S"]
     return arguments
 
 
@@ -288,10 +290,17 @@ class Machine:
             for shown in self.symboliser.rewrite(line):
                 write_all(2, shown + b"\n")
 
-    def serve(self, deadline, start_deadline):
+    def serve(self, start_deadline):
         """Passes data until QEMU closed all its channels. False: a deadline passed."""
+        stop_deadline = None
         while self.outputs:
-            limit = min(deadline, float("inf") if self.started else start_deadline)
+            limit = start_deadline
+            if self.started:
+                if stop_deadline is None:
+                    seconds = self.options.timeout + STOP_SECONDS
+                    stop_deadline = time.monotonic() + seconds if self.options.timeout \
+                        else float("inf")
+                limit = stop_deadline
             left = limit - time.monotonic()
             if left <= 0:
                 return False
@@ -368,17 +377,15 @@ def run(options):
         print("wafer: " + " ".join([qemu] + arguments), file=sys.stderr)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda signal_number, frame: sys.exit(128 + signal_number))
-    now = time.monotonic()
-    deadline = now + options.timeout + options.boot_timeout if options.timeout else float("inf")
-    start_deadline = float("inf") if options.gdb else now + options.boot_timeout
+    start_deadline = float("inf") if options.gdb else time.monotonic() + options.boot_timeout
     try:
         machine.start([qemu] + arguments + options.qemu)
-        if not machine.serve(deadline, start_deadline):
+        if not machine.serve(start_deadline):
             if not machine.started:
                 raise WaferError(f"the image did not start within {options.boot_timeout} s",
                                  EXIT_MACHINE)
-            raise WaferError(f"the machine did not stop {options.boot_timeout} s after its "
-                             "time limit", 124)
+            raise WaferError(f"the machine did not stop {STOP_SECONDS} s after its time limit: "
+                             "it runs with interrupts off, or the host starves it", 124)
         code = finish(machine, options)
         machine.observer.finish()
         return code

@@ -10,12 +10,17 @@
 #define INDEX      80
 #define FRAME      96
 
+    .cfi_sections .eh_frame
     .text
     .balign 16
     .type trace_entry, @function
 trace_entry:
+    .cfi_startproc
     pushq %rbp
+    .cfi_def_cfa_offset 16
+    .cfi_offset %rbp, -16
     movq %rsp, %rbp
+    .cfi_def_cfa_register %rbp
     subq $FRAME, %rsp
     movq %rdi, ARGUMENTS+0(%rsp)
     movq %rsi, ARGUMENTS+8(%rsp)
@@ -50,7 +55,9 @@ trace_entry:
     call trace_call_end
     movq INDEX(%rsp), %rax
     leave
+    .cfi_def_cfa %rsp, 8
     ret
+    .cfi_endproc
     .size trace_entry, . - trace_entry
 
     .set index, 0

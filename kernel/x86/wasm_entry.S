@@ -5,8 +5,11 @@
  * touch linear memory (SMAP, SDM 3A §4.6.1). The kernel runs on its own stack with AC
  * clear. wasm_enter goes in; every import and every wasm_rt_* service comes back
  * through import_common. Which side the machine is on shows in RSP alone: on the Wasm
- * stack, no kernel code is active.
+ * stack, no kernel code is active. The unwind information is for debuggers alone: as "signal
+ * frames", because a change of stacks would end their walk otherwise. The kernel's own backtraces
+ * follow RBP.
  */
+    .cfi_sections .eh_frame
     .text
 
 /* void wasm_enter(void (*function)(void), void *stack_top) */
@@ -14,8 +17,13 @@
     .globl wasm_enter
     .type wasm_enter, @function
 wasm_enter:
+    .cfi_startproc
+    .cfi_signal_frame
     pushq %rbp
+    .cfi_def_cfa_offset 16
+    .cfi_offset %rbp, -16
     movq %rsp, %rbp
+    .cfi_def_cfa_register %rbp
     pushq %rbx
     pushq %r12
     pushq %r13
@@ -53,7 +61,9 @@ wasm_enter_return:
     popq %r12
     popq %rbx
     popq %rbp
+    .cfi_def_cfa %rsp, 8
     ret
+    .cfi_endproc
     .size wasm_enter, . - wasm_enter
 
 /*
@@ -65,6 +75,8 @@ wasm_enter_return:
     .globl import_common
     .type import_common, @function
 import_common:
+    .cfi_startproc
+    .cfi_signal_frame
 661: .byte 0x0f, 0x1f, 0x00
     .pushsection .smap_sites, "a"
     .long 661b - .
@@ -72,7 +84,10 @@ import_common:
     .popsection
     cld
     pushq %rbp
+    .cfi_def_cfa_offset 16
+    .cfi_offset %rbp, -16
     movq %rsp, %rbp
+    .cfi_def_cfa_register %rbp
     movq wasm_kernel_stack(%rip), %rsp
     pushq 40(%rbp)
     pushq 32(%rbp)
@@ -82,13 +97,16 @@ import_common:
     cmpb $0, wasm_return_pending(%rip)
     jne 2f
 1:  movq %rbp, %rsp
+    .cfi_remember_state
     popq %rbp
+    .cfi_def_cfa %rsp, 8
 661: .byte 0x0f, 0x1f, 0x00
     .pushsection .smap_sites, "a"
     .long 661b - .
     .long 0xcb
     .popsection
     ret
+    .cfi_restore_state
 2:  /* An interrupt left work behind while the kernel was active. RSP is aligned. */
     pushq %rax
     pushq %rdx
@@ -96,6 +114,7 @@ import_common:
     popq %rdx
     popq %rax
     jmp 1b
+    .cfi_endproc
     .size import_common, . - import_common
 
 /*

@@ -5,12 +5,13 @@ TESTS lists (name, function); a function takes the Bench of run.py and raises on
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
 import xml.etree.ElementTree
 
-from server_tests import check, free_port
+from server_tests import Skip, check, free_port
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -106,6 +107,46 @@ def test_trace_and_stats_of_a_server(bench):
     check(stats["time"]["idle_ns"] < stats["time"]["ns"], stats)
 
 
+def ethernet(kind, payload):
+    return b"\xff" * 6 + b"\x02\0\0\0\0\1" + kind.to_bytes(2, "big") + payload.ljust(46, b"\0")
+
+
+def test_trace_names_drops(bench):
+    """Frames that lie, from a wire of our own: each is shown, and why it was dropped."""
+    frames = [
+        (ethernet(0x88b5, b"?"), r"type 0x88b5 length 46", "frame"),
+        (ethernet(0x0800, b"\x45" + b"\0" * 19), r"ip, bad header", "header"),
+        (ethernet(0x0800, bytes.fromhex("450000140000000040111234c0000201c0000202")),
+         r"192\.0\.2\.1 > 192\.0\.2\.2 udp, cut off", "header"),
+    ]
+    wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    wire.bind(("127.0.0.1", 0))
+    here, there = wire.getsockname()[1], free_port()
+    back_end = ("dgram,id=n0,local.type=inet,local.host=127.0.0.1,local.port=%d,"
+                "remote.type=inet,remote.host=127.0.0.1,remote.port=%d" % (there, here))
+    process = subprocess.Popen(
+        bench.command("run", bench.program("example:echo"), "--trace=net", "--append", "listen=80",
+                      "--append", "ip=192.0.2.2/24", "--net", "none", "--qemu=-netdev",
+                      f"--qemu={back_end}", "--qemu=-device",
+                      "--qemu=virtio-net-pci,disable-legacy=on,romfile=,netdev=n0"),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        env=bench.environment())
+    try:
+        wire.settimeout(60)
+        wire.recv(2000)  # the machine's own first frame: it is up
+        for frame, _, _ in frames:
+            wire.sendto(frame, ("127.0.0.1", there))
+        deadline, trace = time.monotonic() + 30, ""
+        while trace.count("dropped: ") < len(frames) and time.monotonic() < deadline:
+            trace += process.stderr.readline().decode("ascii")
+    finally:
+        process.terminate()
+        process.communicate()
+        wire.close()
+    find_all(trace, [rf"trace net: in  .*{text}\n(\[.*(out|lo) .*\n)*.*trace net:     dropped: {reason}$"
+                     for _, text, reason in frames])
+
+
 def test_stats(bench):
     """For people on standard error; calls of the trace and of the statistics agree."""
     result = bench.wafer("run", bench.program("traced.c"), "--trace", "--stats", "--instructions",
@@ -164,11 +205,39 @@ def test_profile(bench):
         check(int(bar.get("data-w")) == count, title)
 
 
+def test_gdb(bench):
+    """gdb stops in the module and in the kernel; its backtrace crosses the border both ways."""
+    if not shutil.which("gdb"):
+        raise Skip("gdb is not installed")
+    port, image = free_port(), scratch(bench, "gdb.elf")
+    built = bench.wafer("build", bench.program("example:hello"), "-o", image)
+    check(built.returncode == 0, built.stderr.decode(errors="replace"))
+    machine = subprocess.Popen(bench.command("run", image, f"--gdb={port}", "--", "a"),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, env=bench.environment())
+    try:
+        commands = ["set pagination off", "set tcp connect-timeout 60",
+                    f"target remote 127.0.0.1:{port}", "hbreak hello.c:7", "continue", "info source",
+                    "hbreak *wasi_fd_write", "continue", "info args", "backtrace", "kill"]
+        output = subprocess.run(
+            ["gdb", "-nx", "-batch", *(f"-ex={command}" for command in commands), image],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+    finally:
+        machine.terminate()
+        machine.wait()
+    find_all(output.stdout + output.stderr, [
+        r"Breakpoint 1, wasm\.\d+\.main \(\)", r"Current source file is examples/hello/hello\.c",
+        r"Breakpoint 2, wasi_fd_write", r"^fd = 1$", r"^#\d+ .*wasm\.\d+\.__stdio_write \(\) at ",
+        r"^#\d+ .*wasi_start .* at \./wasi/start\.c", r"^#\d+ .*kernel_main "])
+
+
 TESTS = [
     ("wafer: --trace shows WASI calls", test_trace),
     ("wafer: --trace shows disk transfers", test_trace_disk),
     ("wafer: --trace and --stats of a server", test_trace_and_stats_of_a_server),
+    ("wafer: --trace says why packets are dropped", test_trace_names_drops),
     ("wafer: --stats for people", test_stats),
     ("wafer: only observed images can be observed", test_observing_is_optional),
+    ("wafer: --gdb walks through module and kernel", test_gdb),
     ("wafer: --profile and its flame graph", test_profile),
 ]

@@ -1,7 +1,10 @@
 /*
  * Sequences of imported functions with arbitrary arguments on arbitrary memory: what a hostile
  * guest can do. The real file system stands behind it; sockets and the resolver are
- * fakes. Guest memory is a heap block of exactly its size, so that a stray access shows.
+ * fakes. Guest memory is a heap block of exactly its size, so that a stray access shows. Some
+ * allocations fail. After each call the descriptor table must be sound, at the end the file tree
+ * and the account of memory (wasi_invariants.h). Each call is decoded as a trace would show it,
+ * too.
  */
 #include <setjmp.h>
 #include <stddef.h>
@@ -12,13 +15,16 @@
 
 #include "fs/fs.h"
 #include "fs/ramfs.h"
+#include "tests/fuzz/wasi_invariants.h"
+#include "tests/unit/fail_nth.h"
 #include "tests/unit/fake_dns.h"
 #include "tests/unit/fake_net_socket.h"
 #include "tests/unit/fake_wasi.h"
+#include "trace/decode.h"
+#include "trace/formats.h"
 #include "wasi/calls.h"
 #include "wasi/guest_memory.h"
 #include "wasi/instance.h"
-#include "wasi/sock_wamr.h"
 
 #define MEMORY_BYTES WASM_PAGE_BYTES
 #define FILES_BYTES  (4u << 20)
@@ -128,6 +134,32 @@ static uint32_t call(unsigned which, const uint64_t *a)
     }
 }
 
+static const struct {
+    const char *name;
+    const char *format;
+} traced[] = {
+#define IMPORT(module, field, signature, function) {#field, format_##function},
+#include "wasi/imports.def"
+#undef IMPORT
+};
+
+/* The call, and what a trace makes of it: printable, whatever the guest's memory holds. */
+static uint32_t call_traced(unsigned which, const uint64_t *arguments)
+{
+    static struct trace_text text;
+
+    trace_text_clear(&text);
+    trace_decode_call(&text, traced[which].name, traced[which].format, arguments);
+    uint32_t result = call(which, arguments);
+    trace_decode_result(&text, traced[which].format, arguments, result);
+    for (size_t i = 0; i < text.used_bytes; i++) {
+        if (text.bytes[i] < 0x20 || text.bytes[i] > 0x7e) {
+            abort();
+        }
+    }
+    return result;
+}
+
 struct input {
     const uint8_t *data;
     size_t left;
@@ -217,13 +249,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input input = {data, size};
     struct vfs_node *root;
 
+    memset(&fake_kernel, 0, sizeof(fake_kernel));
     memset(&fake_dns, 0, sizeof(fake_dns));
     fake_dns.result.address_count = 2;
     if (fs_create(NULL, 0, FILES_BYTES, &root) != ERR_OK ||
         fs_open_preopen(root, "/", &preopen.directory) != ERR_OK) {
         abort();
     }
+    size_t blocks = fake_kernel.allocations;
+    size_t pages = fake_kernel.pages;
     fake_begin(&config);
+    fake_kernel.allocations += blocks;
+    fake_kernel.pages += pages;
     fake_kernel.input = "some input";
     fake_kernel.input_ended = true;
     fake_kernel.on_wait = wake_or_leave;
@@ -233,7 +270,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (setjmp(asleep) == 0 && setjmp(fake_kernel.exit_jump) == 0) {
         while (input.left != 0) {
             unsigned which = take(&input) % (CALL_COUNT + 16);
-            uint64_t arguments[ARGUMENTS];
+            uint64_t arguments[ARGUMENTS + 1] = {0};
+
+            if (which == CALL_COUNT) {
+                fail_nth_start(take(&input), FAIL_NTH_ONCE);
+                continue;
+            }
 
             if (which >= CALL_COUNT) {
                 poke(&input, memory.base);
@@ -242,19 +284,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             for (int i = 0; i < ARGUMENTS; i++) {
                 arguments[i] = take_argument(&input);
             }
-            if (call(which, arguments) >= ERRNO_LIMIT) {
+            if (call_traced(which, arguments) >= ERRNO_LIMIT) {
                 abort();
             }
+            check_descriptors();
             fake_kernel.output_bytes[1] = 0;
             fake_kernel.output_bytes[2] = 0;
         }
     }
     fake_kernel.on_wait = NULL;
+    (void)fail_nth_stop();
+    check_descriptors();
+    check_tree(root);
     fake_end();
     if (fake_socket_count != 0) {
         abort();
     }
     ramfs_destroy(root);
+    check_memory();
     free(memory.base);
     return 0;
 }

@@ -17,6 +17,11 @@ fault_three_times:
     lidt no_idt(%rip)
     ud2
 
+    .globl loop_without_interrupts
+loop_without_interrupts:
+    cli
+1:  jmp 1b
+
     .section .rodata
 no_idt:
     .skip 10

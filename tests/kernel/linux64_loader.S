@@ -2,7 +2,8 @@
  * Starts an image by the 64-bit Linux boot protocol, as Firecracker before 1.12 does:
  * itself a PVH kernel, it goes to 64-bit mode with low memory identity-mapped, builds
  * boot_params from what it was handed and jumps to the image's e_entry (-DENTRY=).
- * run.py has QEMU load the image beside it.
+ * run.py has QEMU load the image beside it. With -DMAP_ENTRIES= it claims so many entries of the
+ * memory map, whatever there are.
  */
     .section .note.Xen, "a", @note
     .balign 4
@@ -39,6 +40,9 @@ start:
     movl %eax, zero_page + 0x228
     movl 48(%ebp), %ecx
     movb %cl, zero_page + 0x1e8
+#ifdef MAP_ENTRIES
+    movb $MAP_ENTRIES, zero_page + 0x1e8
+#endif
     movl 40(%ebp), %esi
     movl $zero_page + 0x2d0, %edi
 2:  movl $5, %edx

@@ -15,6 +15,9 @@
 extern HIDDEN uint8_t wasm_memory[];
 extern HIDDEN char image_text_start[], image_rodata_start[], image_data_start[];
 extern HIDDEN char stack_kernel_top[], stack_kernel_guard[];
+#ifdef GUARD
+extern HIDDEN char GUARD[];
+#endif
 
 void wasm_import__wasi_snapshot_preview1__proc_exit__i_v(uint32_t code);
 #define proc_exit wasm_import__wasi_snapshot_preview1__proc_exit__i_v
@@ -23,6 +26,7 @@ void wasm_import__wasi_snapshot_preview1__proc_exit__i_v(uint32_t code);
 _Noreturn void as_kernel(void (*function)(void));
 /* No IDT, then an exception. */
 _Noreturn void fault_three_times(void);
+_Noreturn void loop_without_interrupts(void);
 
 static struct wasm_memory memory = {.minimum_pages = 2, .maximum_pages = UINT64_MAX};
 static struct wasm_memory *const memories[] = {&memory};
@@ -58,6 +62,20 @@ static void touch_guest_memory(void)
 static void touch_nothing(void)
 {
     *(volatile int *)0xffff800fff000000 = 1;
+}
+
+#ifdef GUARD
+/* The last byte below the stack. */
+static void read_guard(void)
+{
+    (void)*(volatile char *)(GUARD + 4095);
+}
+#endif
+
+static void loop_for_ever(void)
+{
+    for (volatile int turn = 0;; turn = !turn) {
+    }
 }
 
 /* Built with -fstack-protector-all: the return finds the canary gone. */
@@ -104,6 +122,12 @@ static void start(void)
     proc_exit((uint32_t)huge(0));
 #elif defined(PROGRAM_triple_fault)
     fault_three_times();
+#elif defined(PROGRAM_read_guard)
+    as_kernel(read_guard);
+#elif defined(PROGRAM_kernel_hangs)
+    as_kernel(loop_for_ever);
+#elif defined(PROGRAM_interrupts_off)
+    loop_without_interrupts();
 #elif defined(PROGRAM_memory_limits)
     uint64_t size = memory.size_bytes;
     for (unsigned step = 0; step < 40; step++) {

@@ -18,6 +18,21 @@ FLAGS = ["-std=gnu17", "-O1", "-fno-pic", "-mcmodel=kernel", "-mno-red-zone",
          "-Wall", "-Wextra", "-Wno-infinite-recursion", "-Wno-unused-function", "-Werror"]
 SECONDS = 60
 
+
+
+def tar_header(name, size_bytes):
+    """A header of a regular file (POSIX ustar) without the data that it promises."""
+    header = bytearray(512)
+    header[0:len(name)] = name.encode()
+    header[100:108] = b"0000644\0"
+    header[124:136] = b"%011o\0" % size_bytes
+    header[156:157] = b"0"
+    header[257:265] = b"ustar\00000"
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
 # name, program, exit code (None: QEMU ends without one), log pattern, options
 TESTS = [
     ("an empty program ends with 0", "empty", 0, r"page check after boot: \d+ mappings sound", {}),
@@ -28,6 +43,9 @@ TESTS = [
     ("the direct map has no alias of code", "write_direct_map_text", 125, r"page fault", {}),
     ("the kernel's stack has a guard", "kernel_stack_overflow", 125,
      r"the kernel's stack overflowed", {}),
+    *((f"the {name.replace('_', ' ')} stack has a guard", "read_guard", 125, r"page fault|overflowed",
+       {"flags": [f"-DGUARD=stack_{name}_guard"]})
+      for name in ("double_fault", "nmi", "machine_check", "exception", "interrupt")),
     ("the kernel cannot touch guest memory by accident", "kernel_touches_guest", 125,
      r"outside its window", {}),
     ("a wild pointer of the kernel is reported", "kernel_wild_pointer", 125,
@@ -35,6 +53,8 @@ TESTS = [
     ("a smashed stack is noticed", "stack_smash", 125, r"a stack buffer of the kernel overflowed",
      {"flags": ["-fstack-protector-all", "-mstack-protector-guard=global"]}),
     ("deep recursion with huge frames traps", "huge_frames", 134, r"trap: call stack exhausted", {}),
+    ("the kernel hangs: the time limit ends it", "kernel_hangs", 124, r"running then:\n.*loop_for_ever",
+     {"append": "timeout=1"}),
     ("a triple fault ends the machine", "triple_fault", None, r"application started", {}),
     ("memory ends exactly where it says", "memory_limits", 134,
      r"out of bounds memory access\n +address 0x2a0000, memory size 0x2a0000", {}),
@@ -57,6 +77,25 @@ TESTS = [
     ("5 GiB, above 4 GiB too", "empty", 0, r"mappings sound", {"memory": "5G"}),
     ("64 GiB", "empty", 0, r"mappings sound", {"memory": "64G", "sparse": True}),
     ("the 64-bit Linux boot protocol", "empty", 0, r"mappings sound", {"linux64": True}),
+    ("a memory map without entries is refused in words", "empty", 125, r"names no usable memory",
+     {"linux64": True, "map_entries": 0}),
+    ("a memory map cut off below 1 MiB is refused in words", "empty", 125,
+     r"names no usable memory|KiB of memory are free", {"linux64": True, "map_entries": 1}),
+    ("a memory map that claims more entries than there are", "empty", 0, r"mappings sound",
+     {"linux64": True, "map_entries": 255}),
+    ("a damaged file system image is refused in words", "empty", 125,
+     r"the file system image is damaged", {"initrd": b"no tar" * 200}),
+    ("a file system image that ends early is refused in words", "empty", 125,
+     r"the file system image is damaged", {"initrd": tar_header("file", 100000)}),
+    ("a directory that is not there is made; a file in its place is not", "empty", 125,
+     r"dir=/file: no such directory", {"initrd": tar_header("file", 0), "append": "dir=/file"}),
+    ("a disk without a file system is refused in words", "empty", 125,
+     r"volume=v0:/data: the disk cannot be mounted",
+     {"append": "volume=v0:/data", "disk": b"\x5a" * (1 << 20)}),
+    ("a disk that is not there is refused in words", "empty", 125,
+     r"volume=v0:/data: no disk has this serial number", {"append": "volume=v0:/data"}),
+    ("no network card is said where one is needed", "empty", 0, r"warning .*no network card",
+     {"append": "listen=80"}),
     ("pc", "empty", 0, r"mappings sound", {"machine": "pc"}),
     ("microvm", "empty", 0, r"mappings sound", {"machine": "microvm"}),
     ("microvm without ACPI", "empty", 0, r"mappings sound", {"machine": "microvm,acpi=off"}),
@@ -86,12 +125,13 @@ def build(out, program, flags):
     return base + ".elf"
 
 
-def build_loader(image):
+def build_loader(image, map_entries):
     """A kernel that starts `image` by the 64-bit Linux boot protocol."""
     with open(image, "rb") as file:
         entry = struct.unpack_from("<Q", file.read(64), 24)[0]
     base = os.path.splitext(image)[0] + "-linux64"
-    subprocess.run(["clang-19", "-c", f"-DENTRY={entry:#x}", "-o", base + ".o",
+    claim = [] if map_entries is None else [f"-DMAP_ENTRIES={map_entries}"]
+    subprocess.run(["clang-19", "-c", f"-DENTRY={entry:#x}", *claim, "-o", base + ".o",
                     os.path.join(ROOT, "tests", "kernel", "linux64_loader.S")], check=True)
     subprocess.run(["ld", "-nostdlib", "-static", "-z", "max-page-size=4096", "--build-id=none",
                     "-Ttext=0x1800000", "-e", "start", "-o", base + ".elf", base + ".o"],
@@ -99,11 +139,18 @@ def build_loader(image):
     return base + ".elf"
 
 
+def scratch_file(image, name, data):
+    path = f"{os.path.splitext(image)[0]}.{name}"
+    with open(path, "wb") as file:
+        file.write(data)
+    return path
+
+
 def boot(image, options, debug_exit):
     memory = options.get("memory", "64M")
     kernel = ["-kernel", image]
     if options.get("linux64"):
-        kernel = ["-kernel", build_loader(image), "-device", f"loader,file={image}"]
+        kernel = ["-kernel", build_loader(image, options.get("map_entries")), "-device", f"loader,file={image}"]
     command = ["qemu-system-x86_64", "-accel", "tcg", "-machine", options.get("machine", "q35"),
                "-cpu", options.get("cpu", "max"), "-m", memory, "-nodefaults", "-no-user-config",
                "-display", "none", "-no-reboot", "-serial", "stdio", *kernel,
@@ -111,6 +158,12 @@ def boot(image, options, debug_exit):
     if options.get("sparse"):
         command += ["-object", f"memory-backend-ram,id=ram,size={memory},reserve=off",
                     "-machine", "memory-backend=ram"]
+    if "initrd" in options:
+        command += ["-initrd", scratch_file(image, "initrd", options["initrd"])]
+    if "disk" in options:
+        disk = scratch_file(image, "disk", options["disk"])
+        command += ["-drive", f"file={disk},format=raw,if=none,id=d0",
+                    "-device", "virtio-blk-pci,drive=d0,serial=v0"]
     if debug_exit:
         command += ["-device", "isa-debug-exit,iobase=0x501,iosize=4"]
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
