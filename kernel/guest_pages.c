@@ -125,6 +125,14 @@ bool guest_pages_populate(uint64_t address, uint64_t error_code)
     return true;
 }
 
+/* A table for each 2 MiB was promised with the memory, and a large page has not used it. */
+void guest_pages_watch(uint64_t address, uint64_t size_bytes)
+{
+    guest.populating = true;
+    (void)paging_cut(address, size_bytes);
+    guest.populating = false;
+}
+
 bool guest_pages_in_window(uint64_t address)
 {
     /* An access that begins in the window may end, and fault, just behind it. */

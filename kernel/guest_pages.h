@@ -32,6 +32,11 @@ enum err guest_pages_set_size(struct guest_region *region, uint64_t size_bytes) 
 
 /* Maps the page of a fault, if it lies inside a region's size and was merely absent. */
 bool guest_pages_populate(uint64_t address, uint64_t error_code);
+/*
+ * Makes what paging_take_written says about the range as fine as 4 KiB, where there are pages
+ * for the tables.
+ */
+void guest_pages_watch(uint64_t address, uint64_t size_bytes);
 /* Whether the address belongs to a linear memory's window. */
 bool guest_pages_in_window(uint64_t address);
 /* One log line on where an out-of-bounds address lies. */

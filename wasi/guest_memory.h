@@ -101,6 +101,15 @@ struct guest_key {
 uint32_t guest_match_keys(struct guest_addr list, uint32_t stride_bytes,
                           const struct guest_key *keys, uint32_t count);
 
+/*
+ * Which parts of a checked range the guest has written to: guest_watch prepares it, once, and
+ * guest_take_written moves *offset to the next part from there on that may have changed since it
+ * was last taken, and returns where that ends; *offset is size_bytes when there is none. Pages
+ * are 4 KiB, so neighbours show too.
+ */
+void guest_watch(struct guest_addr from, uint32_t size_bytes);
+uint32_t guest_take_written(struct guest_addr from, uint32_t size_bytes, uint32_t *offset);
+
 /* Gathers up to size_bytes from the position on; returns how many. */
 size_t guest_vector_read(struct guest_vector *vector, void *to, size_t size_bytes);
 /* Scatters up to size_bytes from the position on; returns how many. */

@@ -127,10 +127,14 @@ static void link_entry(struct poll_set *set, uint32_t index, struct wasi_descrip
     }
 }
 
+/* What named it is read again in the next call, whether the guest changes it or not. */
 void wasi_poll_forget(struct wasi_descriptor *descriptor)
 {
     while (descriptor->poll_first != WASI_POLL_NONE) {
-        unlink_entry(&wasi_poll_set, descriptor->poll_first);
+        uint32_t index = descriptor->poll_first;
+
+        unlink_entry(&wasi_poll_set, index);
+        link_entry(&wasi_poll_set, index, NULL);
     }
     wasi_poll_unmark(descriptor);
 }
@@ -258,33 +262,110 @@ static void resize(struct poll_set *set, uint32_t count)
     }
 }
 
+static uint32_t stride_of(enum wasi_snapshot snapshot)
+{
+    return snapshot == WASI_SNAPSHOT_UNSTABLE ? WASI_SUBSCRIPTION0_BYTES : WASI_SUBSCRIPTION_BYTES;
+}
+
+static enum err read_one(struct poll_set *set, uint32_t index)
+{
+    uint32_t stride_bytes = stride_of(set->snapshot);
+    uint8_t raw[WASI_SUBSCRIPTION0_BYTES];
+    struct subscription subscription;
+    enum err error = guest_read(guest_offset(set->list, index * stride_bytes), raw, stride_bytes);
+
+    if (error == ERR_OK) {
+        decode(raw, set->snapshot, &subscription);
+        update_entry(set, index, &subscription);
+    }
+    return error;
+}
+
+/* Those from `first` to before `end`: passes over what is unchanged. */
+static enum err read_range(struct poll_set *set, uint32_t first, uint32_t end)
+{
+    uint32_t stride_bytes = stride_of(set->snapshot);
+
+    for (uint32_t index = first; index < end; index++) {
+        enum err error;
+
+        index += guest_match_keys(guest_offset(set->list, index * stride_bytes), stride_bytes,
+                                  set->keys + index, end - index);
+        if (index == end) {
+            break;
+        }
+        error = read_one(set, index);
+        if (error != ERR_OK) {
+            return error;
+        }
+    }
+    return ERR_OK;
+}
+
+/* Of the first `count`, those that may have changed. */
+static enum err read_written(struct poll_set *set, uint32_t count)
+{
+    uint32_t stride_bytes = stride_of(set->snapshot);
+    uint32_t size_bytes = count * stride_bytes;
+    uint32_t offset = 0;
+    uint32_t next;
+
+    for (;;) {
+        uint32_t end_offset = guest_take_written(set->list, size_bytes, &offset);
+        enum err error;
+
+        if (offset == size_bytes) {
+            break;
+        }
+        error =
+            read_range(set, offset / stride_bytes, (end_offset + stride_bytes - 1) / stride_bytes);
+        if (error != ERR_OK) {
+            return error;
+        }
+        offset = end_offset;
+    }
+    for (uint32_t index = set->others_first; index != WASI_POLL_NONE; index = next) {
+        enum err error;
+
+        next = set->entries[index].next;
+        error = read_one(set, index);
+        if (error != ERR_OK) {
+            return error;
+        }
+    }
+    return ERR_OK;
+}
+
 enum err wasi_poll_set_update(struct poll_set *set, struct guest_addr list, uint32_t count,
                               enum wasi_snapshot snapshot)
 {
-    uint32_t stride_bytes =
-        snapshot == WASI_SNAPSHOT_UNSTABLE ? WASI_SUBSCRIPTION0_BYTES : WASI_SUBSCRIPTION_BYTES;
+    uint32_t known_count = 0;
     enum err error = grow(set, count);
 
     if (error != ERR_OK) {
         return error;
     }
-    resize(set, count);
-    for (uint32_t index = 0; index < count; index++) {
-        uint8_t raw[WASI_SUBSCRIPTION0_BYTES];
-        struct subscription subscription;
-        struct guest_addr at = guest_offset(list, index * stride_bytes);
-        uint32_t same_count = guest_match_keys(at, stride_bytes, set->keys + index, count - index);
-
-        index += same_count;
-        if (index == count) {
-            break;
-        }
-        error = guest_read(guest_offset(list, index * stride_bytes), raw, stride_bytes);
-        if (error != ERR_OK) {
-            return error;
-        }
-        decode(raw, snapshot, &subscription);
-        update_entry(set, index, &subscription);
+    if (set->is_watched && set->list.value == list.value && set->snapshot == snapshot) {
+        known_count = set->count < count ? set->count : count;
+    } else {
+        set->watched_count = 0;
     }
-    return ERR_OK;
+    set->is_watched = false; /* until all is read */
+    set->list = list;
+    set->snapshot = (uint8_t)snapshot;
+    resize(set, count);
+    if (known_count != 0) {
+        error = read_written(set, known_count);
+    }
+    if (error == ERR_OK) {
+        error = read_range(set, known_count, count);
+    }
+    if (error == ERR_OK && count >= POLL_WATCH_MIN) {
+        if (set->watched_count < count) {
+            guest_watch(list, count * stride_of(snapshot));
+            set->watched_count = count;
+        }
+        set->is_watched = true;
+    }
+    return error;
 }

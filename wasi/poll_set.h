@@ -5,8 +5,10 @@
  * the same list. So the set keeps the last one and only looks at what differs:
  * an entry that is unchanged keeps its place in its socket's chain, and sockets that
  * nothing happened to since they were last found not ready are not looked at. A call costs
- * a comparison for each subscription, and work only for the sockets that are marked: woken by
- * the network, newly subscribed, or ready the last time.
+ * a comparison for each subscription of a short list; of a long one in the same place as before
+ * only for those in pages that the guest has written to since (docs/decisions/0015). Beyond that
+ * there is work only for the sockets that are marked: woken by the network, newly subscribed, or
+ * ready the last time.
  *
  *     entries[]    by position in the guest's list
  *     sockets      wasi_descriptor.poll_first -> entry -> entry ...      (by index)
@@ -48,10 +50,21 @@ struct poll_set {
     uint32_t capacity;
     uint32_t others_first;
     bool is_edge_triggered; /* how the last call was made */
+    /*
+     * Where the list was. While is_watched, the entries are what the guest's list held when its
+     * pages were last taken as written, but for those among the others.
+     */
+    bool is_watched;
+    uint8_t snapshot; /* enum wasi_snapshot */
+    struct guest_addr list;
+    uint32_t watched_count; /* subscriptions in pages that are prepared */
     struct wasi_descriptor *marked;
 };
 
 extern struct poll_set wasi_poll_set;
+
+/* Lists from here on are watched: in a shorter one, some page is nearly always written to. */
+#define POLL_WATCH_MIN 256u
 
 /* The most subscriptions that one call may have: two for each possible descriptor. */
 #define POLL_SUBSCRIPTIONS_MAX (2u * 262144u)

@@ -8,6 +8,7 @@ WASI_SRCS := \
     wasi/fd_stat.c \
     wasi/fd_table.c \
     wasi/guest_memory.c \
+    wasi/guest_watch.c \
     wasi/path.c \
     wasi/path_stat.c \
     wasi/poll.c \

@@ -10,6 +10,7 @@
 #define ENTRY_WRITABLE_BIT   (1ull << 1)
 #define ENTRY_USER_BIT       (1ull << 2)
 #define ENTRY_UNCACHED_MASK  (3ull << 3) /* PWT and PCD: strong uncacheable by default PAT */
+#define ENTRY_DIRTY_BIT      (1ull << 6)
 #define ENTRY_LARGE_BIT      (1ull << 7)
 #define ENTRY_NO_EXECUTE_BIT (1ull << 63)
 #define ENTRY_ADDRESS_MASK   0x000ffffffffff000ull
@@ -241,17 +242,72 @@ bool paging_lookup(uint64_t virtual_address, struct paging_entry *out)
     return false;
 }
 
-bool paging_has_table(uint64_t virtual_address)
+/* The entries of the 4 KiB pages around the address; NULL where there is no such table. */
+static uint64_t *small_table(uint64_t virtual_address)
 {
-    const uint64_t *table = root;
+    uint64_t *table = root;
     for (unsigned level = LEVEL_ROOT; level > LEVEL_4K; level--) {
         uint64_t entry = table[index_at(virtual_address, level)];
         if ((entry & ENTRY_PRESENT_BIT) == 0 || (entry & ENTRY_LARGE_BIT) != 0) {
-            return false;
+            return NULL;
         }
         table = table_of(entry);
     }
-    return true;
+    return table;
+}
+
+bool paging_has_table(uint64_t virtual_address)
+{
+    return small_table(virtual_address) != NULL;
+}
+
+enum err paging_cut(uint64_t virtual_address, uint64_t size_bytes)
+{
+    uint64_t end = virtual_address + size_bytes;
+    uint64_t at = virtual_address & ~(level_bytes(LEVEL_2M) - 1);
+    for (; at < end; at += level_bytes(LEVEL_2M)) {
+        uint64_t *entry;
+        struct phys_addr page;
+        enum err error = walk_to(at, LEVEL_2M, &entry);
+        if (error == ERR_OK && (*entry & (ENTRY_PRESENT_BIT | ENTRY_LARGE_BIT)) ==
+                                   (ENTRY_PRESENT_BIT | ENTRY_LARGE_BIT)) {
+            error = page_source(&page);
+        } else if (error == ERR_OK) {
+            continue;
+        }
+        if (error != ERR_OK) {
+            return error;
+        }
+        uint64_t *table = phys_to_virt(page);
+        uint64_t first = *entry & ~(uint64_t)ENTRY_LARGE_BIT;
+        for (size_t i = 0; i < ENTRIES_PER_TABLE; i++) {
+            table[i] = first + i * PAGE_BYTES;
+        }
+        *entry = page.value | ENTRY_PRESENT_BIT | ENTRY_WRITABLE_BIT | ENTRY_USER_BIT;
+        /* SDM 3A §4.10.4.2: the translation is the same, but no entry may stay 2 MiB large. */
+        x86_write_cr3(x86_read_cr3());
+    }
+    return ERR_OK;
+}
+
+uint64_t paging_take_written(uint64_t start, uint64_t end)
+{
+    uint64_t *table = NULL;
+    for (uint64_t at = start & ~(uint64_t)(PAGE_BYTES - 1); at < end; at += PAGE_BYTES) {
+        size_t index = index_at(at, LEVEL_4K);
+        if (table == NULL || index == 0) {
+            table = small_table(at);
+        }
+        if (table == NULL || (table[index] & ENTRY_PRESENT_BIT) == 0) {
+            return at;
+        }
+        if ((table[index] & ENTRY_DIRTY_BIT) != 0) {
+            table[index] &= ~(uint64_t)ENTRY_DIRTY_BIT;
+            x86_invlpg(at);
+            return at;
+        }
+    }
+    return end;
 }
 
 /* SDM 3A §4.5: bit 47 is copied into the upper bits. */

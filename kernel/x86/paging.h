@@ -62,6 +62,20 @@ enum err paging_map(uint64_t virtual_address, struct phys_addr address, uint64_t
 /* Whether the 2 MiB around the address are cut into 4 KiB pages. */
 bool paging_has_table(uint64_t virtual_address);
 
+/*
+ * Cuts the 2 MiB pages in the range into 4 KiB pages, which paging_take_written can tell apart.
+ * ERR_NOMEM leaves a part as it was.
+ */
+enum err paging_cut(uint64_t virtual_address, uint64_t size_bytes) WARN_UNUSED;
+
+/*
+ * The first 4 KiB page between the addresses that was written to since this function last
+ * returned it, by the processor's dirty bits (SDM 3A §4.8); `end` when there is none. What is
+ * not mapped, or not by 4 KiB pages, counts as written every time. Writes through another
+ * mapping of the same memory, and by devices, do not show.
+ */
+uint64_t paging_take_written(uint64_t start, uint64_t end);
+
 /* One translation, for reports and self-tests. */
 struct paging_entry {
     uint64_t page_bytes; /* 4 KiB, 2 MiB or 1 GiB */

@@ -8,6 +8,7 @@
 #include "kernel/base/assert.h"
 #include "kernel/clock.h"
 #include "kernel/console.h"
+#include "kernel/guest_pages.h"
 #include "kernel/log.h"
 #include "kernel/mem.h"
 #include "kernel/panic.h"
@@ -15,6 +16,7 @@
 #include "kernel/random.h"
 #include "kernel/wait.h"
 #include "kernel/wasm_runtime.h"
+#include "kernel/x86/paging.h"
 #include "tests/unit/fail_nth.h"
 #include "wasi/guest_memory.h"
 #include "wasi/instance.h"
@@ -231,6 +233,35 @@ _Noreturn void machine_exit(uint32_t code)
 void wasm_call(void (*function)(void))
 {
     function();
+}
+
+/* ---- Dirty bits: by comparing with what was there the last time --------------------------------
+ */
+
+static uint8_t memory_seen[FAKE_MEMORY_BYTES];
+
+void guest_pages_watch(uint64_t address, uint64_t size_bytes)
+{
+    (void)address;
+    (void)size_bytes;
+}
+
+uint64_t paging_take_written(uint64_t start, uint64_t end)
+{
+    uint64_t base = (uintptr_t)memory_bytes;
+
+    for (uint64_t at = start & ~(uint64_t)(PAGE_BYTES - 1); at < end && !fake_kernel.writes_hidden;
+         at += PAGE_BYTES) {
+        uint64_t from = at > base ? at - base : 0;
+        uint64_t to = at + PAGE_BYTES - base;
+
+        to = to < FAKE_MEMORY_BYTES ? to : FAKE_MEMORY_BYTES;
+        if (memcmp(memory_seen + from, memory_bytes + from, to - from) != 0) {
+            memcpy(memory_seen + from, memory_bytes + from, to - from);
+            return at;
+        }
+    }
+    return end;
 }
 
 /* ---- The instance and its memory --------------------------------------------------------------

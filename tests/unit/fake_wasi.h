@@ -32,6 +32,7 @@ struct fake_kernel {
     uint64_t last_deadline_ns;
     /* Runs inside wait_once and wait_poll; returns whether anything happened. */
     bool (*on_wait)(void);
+    bool writes_hidden; /* paging_take_written finds nothing */
     jmp_buf exit_jump;
     uint32_t exit_code;
 };

@@ -89,6 +89,24 @@ enum err paging_map(uint64_t address, struct phys_addr page, uint64_t size, unsi
     return ERR_OK;
 }
 
+/* Asks for a table as the real one does. */
+enum err paging_cut(uint64_t address, uint64_t size)
+{
+    for (uint64_t chunk = address / LARGE_PAGE_BYTES; chunk * LARGE_PAGE_BYTES < address + size;
+         chunk++) {
+        struct phys_addr table;
+        if (mapped[chunk * 512] != 2) {
+            continue;
+        }
+        if (guest_pages_table_page(&table) != ERR_OK) {
+            return ERR_NOMEM;
+        }
+        table_present[chunk] = true;
+        memset(mapped + chunk * 512, 1, 512);
+    }
+    return ERR_OK;
+}
+
 void console_write(enum console_stream stream, const void *data, size_t size_bytes)
 {
     (void)stream;
@@ -140,6 +158,16 @@ static void test_whole_chunks_get_large_pages(void **state)
     assert_int_equal(mapped[0x400], 1); /* the size ends inside this chunk */
 }
 
+/* The table was promised with the memory: nothing else is left to take it from here. */
+static void test_watched_memory_has_small_pages(void **state)
+{
+    (void)state;
+    guest_pages_watch(0x2ff000, PAGE_BYTES);
+    assert_int_equal(mapped[0x200], 1);
+    assert_int_equal(mapped[0x3ff], 1);
+    assert_int_equal(guest_pages_table_page(&(struct phys_addr){0}), ERR_NOMEM);
+}
+
 static void test_a_promise_is_always_kept(void **state)
 {
     (void)state;
@@ -164,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_size_is_exact),
         cmocka_unit_test(test_whole_chunks_get_large_pages),
+        cmocka_unit_test(test_watched_memory_has_small_pages),
         cmocka_unit_test(test_a_promise_is_always_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

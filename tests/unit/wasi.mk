@@ -15,6 +15,9 @@ test_wasi_fd_SRCS := tests/unit/test_wasi_fd.c $(WASI_TEST_SRCS)
 UNIT_TESTS += test_wasi_poll
 test_wasi_poll_SRCS := tests/unit/test_wasi_poll.c $(WASI_TEST_SRCS)
 
+UNIT_TESTS += test_wasi_poll_list
+test_wasi_poll_list_SRCS := tests/unit/test_wasi_poll_list.c $(WASI_TEST_SRCS)
+
 UNIT_TESTS += test_wasi_sock
 test_wasi_sock_SRCS := tests/unit/test_wasi_sock.c $(WASI_TEST_SRCS)
 
