@@ -59,14 +59,38 @@ $(patsubst %,$(O)/obj/%.o,$(KERNEL_SMALL_SRCS)): KERNEL_FLAGS += -Oz
 TRACE_OBJS := $(patsubst %,$(O)/obj/%.o,$(TRACE_SRCS))
 $(TRACE_OBJS): KERNEL_FLAGS += -Oz
 
+# What each request runs through is compiled as one unit, so that small functions of one file are
+# inlined into another (decision 16). Only these files: guest_memory.c, which opens the SMAP
+# window, stays by itself.
+KERNEL_HOT_SRCS := $(filter net/tcp_ack.c net/tcp_input.c net/tcp_output.c net/tcp_receive.c \
+    net/tcp_segment.c net/tcp_send_queue.c net/tcp_record.c net/tcp_recovery.c net/tcp_rtt.c \
+    net/tcp_congestion.c net/tcp_timer.c net/tcp_table.c net/tcp_socket.c net/tcp_connection.c \
+    net/timer.c net/hash.c net/stack.c net/socket.c net/ip_output.c net/ip_input.c net/ip_buffer.c \
+    net/ip_route.c net/ip_neighbour.c net/ipv4.c net/ethernet.c net/checksum.c drivers/virtio_net.c \
+    drivers/virtio_net_receive.c drivers/virtqueue.c wasi/poll.c wasi/poll_set.c wasi/sock.c \
+    wasi/sock_io.c wasi/sock_wasmedge.c wasi/descriptor.c,$(KERNEL_ALL_SRCS))
+KERNEL_HOT_BCS := $(patsubst %,$(O)/obj/%.bc,$(KERNEL_HOT_SRCS))
+KERNEL_COLD_OBJS := $(filter-out $(patsubst %,$(O)/obj/%.o,$(KERNEL_HOT_SRCS)),$(KERNEL_OBJS))
+
 .PHONY: kernel waferc
 kernel: $(O)/libkernel.a $(O)/libtrace.a
 $(O)/libtrace.a: $(TRACE_OBJS)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
-$(O)/libkernel.a: $(KERNEL_OBJS)
+$(O)/libkernel.a: $(KERNEL_COLD_OBJS) $(O)/obj/hot.o
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
+# What the rest uses of it stays visible. The threshold inlines what makes the caller no larger.
+$(O)/obj/hot.o: $(KERNEL_HOT_BCS) $(KERNEL_COLD_OBJS) $(TRACE_OBJS)
+	$(Q)llvm-link-$(LLVM_VERSION) -o $(O)/obj/hot.bc $(KERNEL_HOT_BCS)
+	$(Q)nm -u $(KERNEL_COLD_OBJS) $(TRACE_OBJS) | sed -n 's/^ *U //p' | sort -u > $(O)/obj/hot.exports
+	$(Q)opt-$(LLVM_VERSION) -passes='internalize,lto<O2>' -inline-threshold=0 \
+	    -internalize-public-api-file=$(O)/obj/hot.exports -o $(O)/obj/hot.opt.bc $(O)/obj/hot.bc
+	$(Q)$(CC) $(filter -O2 -m% -fno-pic -f%-sections -fno-omit-frame-pointer,$(KERNEL_FLAGS)) \
+	    -Xclang -disable-llvm-passes -x ir -c -o $@ $(O)/obj/hot.opt.bc
+$(O)/obj/%.c.bc: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KERNEL_FLAGS) -flto -MMD -MP -MF $(@:.bc=.d) -c -o $@ $<
 $(O)/obj/%.c.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
@@ -129,7 +153,7 @@ test-fuzz: fuzz-build
 fuzz:
 	$(Q)$(MAKE) test-fuzz FUZZ_SECONDS=600
 
--include $(KERNEL_OBJS:.o=.d) $(TRACE_OBJS:.o=.d) $(AOT_OBJS:.o=.d)
+-include $(KERNEL_COLD_OBJS:.o=.d) $(KERNEL_HOT_BCS:.bc=.d) $(TRACE_OBJS:.o=.d) $(AOT_OBJS:.o=.d)
 
 # ---- Examples: built from source with Debian's compilers ----------------------------------------
 # Bulk memory is on by default since LLVM 20 (lime1).

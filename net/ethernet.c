@@ -8,6 +8,19 @@
 
 const uint8_t ethernet_broadcast[ETHERNET_ADDRESS_BYTES] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
+/* Two moves; a call of memcmp would look at six bytes. */
+static bool is_address_equal(const uint8_t *left, const uint8_t *right)
+{
+    uint32_t first[2];
+    uint16_t rest[2];
+
+    memcpy(&first[0], left, sizeof(first[0]));
+    memcpy(&first[1], right, sizeof(first[1]));
+    memcpy(&rest[0], left + 4, sizeof(rest[0]));
+    memcpy(&rest[1], right + 4, sizeof(rest[1]));
+    return first[0] == first[1] && rest[0] == rest[1];
+}
+
 void ethernet_input(void *context, struct net_buffer *chain)
 {
     struct net_stack *stack = context;
@@ -22,7 +35,7 @@ void ethernet_input(void *context, struct net_buffer *chain)
     enum ip_arrival arrival = IP_ARRIVAL_UNICAST;
     if (header->destination[0] & 1) {
         arrival = IP_ARRIVAL_GROUP;
-    } else if (memcmp(header->destination, stack->device->address, ETHERNET_ADDRESS_BYTES) != 0) {
+    } else if (!is_address_equal(header->destination, stack->device->address)) {
         goto drop;
     }
 

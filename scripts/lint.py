@@ -89,8 +89,9 @@ def check_sources(problems):
 
 
 def symbols(path):
-    """(defined, undefined) global symbols of an object."""
-    output = subprocess.run(["nm", "-g", path], capture_output=True, text=True, check=True).stdout
+    """(defined, undefined) global symbols of an object or of LLVM bitcode."""
+    tool = "llvm-nm-19" if path.endswith(".bc") else "nm"
+    output = subprocess.run([tool, "-g", path], capture_output=True, text=True, check=True).stdout
     defined, undefined = set(), set()
     for line in output.splitlines():
         words = line.split()
@@ -106,8 +107,9 @@ def check_symbols(build, problems):
     objects = {}
     for folder, _, names in os.walk(os.path.join(build, "obj")):
         for name in names:
-            if name.endswith(".o"):
-                path = os.path.relpath(os.path.join(folder, name), os.path.join(build, "obj"))[:-2]
+            if name.endswith((".o", ".bc")):
+                path = os.path.relpath(os.path.join(folder, name), os.path.join(build, "obj"))
+                path = os.path.splitext(path)[0]
                 if os.path.exists(os.path.join(ROOT, path)):
                     objects[path] = symbols(os.path.join(folder, name))
     owner = {symbol: path for path, (defined, _) in objects.items() for symbol in defined}

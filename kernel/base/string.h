@@ -21,4 +21,10 @@ int strcmp(const char *left, const char *right);
 int strncmp(const char *left, const char *right, size_t limit);
 char *strchr(const char *text, int character);
 char *strrchr(const char *text, int character);
+
+/* -ffreestanding forgets what these mean; so small constant sizes become single moves again. */
+#define memcpy(to, from, size_bytes)    __builtin_memcpy(to, from, size_bytes)
+#define memmove(to, from, size_bytes)   __builtin_memmove(to, from, size_bytes)
+#define memset(to, value, size_bytes)   __builtin_memset(to, value, size_bytes)
+#define memcmp(left, right, size_bytes) __builtin_memcmp(left, right, size_bytes)
 #endif
