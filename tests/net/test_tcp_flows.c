@@ -189,6 +189,59 @@ static void test_sharing(unsigned count, uint32_t features, const char *title)
     report(end(&world) && total > 0.85 * 2500000 && jain > 0.85, title);
 }
 
+/* Servers write all they can; clients from `first_reader` on read. */
+static void serve(struct world *world, unsigned count, unsigned first_reader, uint64_t duration_ns)
+{
+    uint64_t end_ns = world->sim.now_ns + duration_ns;
+
+    while (world->sim.now_ns < end_ns && !world->sim.broken) {
+        accept_all(world);
+        for (unsigned i = 0; i < count; i++) {
+            struct flow *flow = &world->flows[i];
+            if (flow->server != NULL) {
+                fill(flow->server);
+            }
+            if (flow->client != NULL && i >= first_reader) {
+                flow->received += drain(flow->client);
+            }
+        }
+        sim_step(&world->sim, end_ns);
+    }
+    sim_check_tcp(&world->sim);
+}
+
+/*
+ * Clients that make their buffers grow and then stop reading: what they hold must not keep a
+ * newcomer out, nor slow it down to nothing.
+ */
+static void test_hogs(void)
+{
+    static struct world world;
+    const unsigned hogs = 24;
+    struct sim_config config = {
+        .seed = 8,
+        .mtu_bytes = 1500,
+        .memory_limit_bytes = 8u << 20,
+        .link = {{.delay_ns = 20 * SIM_MS},
+                 {.delay_ns = 20 * SIM_MS, .bytes_per_second = 8000000, .queue_bytes = 400000}}};
+
+    begin(&world, &config);
+    for (unsigned i = 0; i < hogs; i++) {
+        open_flow(&world, &world.flows[i]);
+    }
+    serve(&world, hogs, 0, 4 * SIM_S);
+    serve(&world, hogs, hogs, 20 * SIM_S);
+    printf("# held by %u hogs: %zu and %zu KiB of %zu\n", hogs,
+           world.sim.host[0].stack->memory_used_bytes >> 10,
+           world.sim.host[1].stack->memory_used_bytes >> 10, config.memory_limit_bytes >> 10);
+    open_flow(&world, &world.flows[hogs]);
+    serve(&world, hogs + 1, hogs, 4 * SIM_S);
+    printf("# the newcomer received %llu KiB in 4 s\n",
+           (unsigned long long)world.flows[hogs].received >> 10);
+    bool served = world.flows[hogs].received > 2u << 20;
+    report(end(&world) && served, "who does not read keeps nobody out");
+}
+
 /* Mathis et al. 1997: rate = MSS / RTT * 1.22 / sqrt(p); CUBIC is above it at low loss. */
 static void test_loss_model(double loss)
 {
@@ -331,6 +384,7 @@ int main(int argc, char **argv)
     test_sharing(1, NETDEV_TX_CHECKSUM_BIT | NETDEV_TX_TSO4_BIT, "with segmentation offload");
     test_sharing(4, 0, "four flows share it");
     test_sharing(12, 0, "twelve flows share it");
+    test_hogs();
     test_loss_model(0.001);
     test_loss_model(0.01);
     test_loss_model(0.03);
