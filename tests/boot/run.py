@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 import command_tests  # noqa: E402
+import console_tests  # noqa: E402
 import observe_tests  # noqa: E402
 import server_tests  # noqa: E402
 
@@ -166,7 +167,8 @@ def main():
     bench = Bench(os.path.abspath(options.out))
     with open(os.path.join(HERE, "tests.toml"), "rb") as file:
         tests = [(t["name"], lambda t=t: run_listed(bench, t)) for t in tomllib.load(file)["test"]]
-    functions = command_tests.TESTS + observe_tests.TESTS + server_tests.TESTS
+    functions = (command_tests.TESTS + console_tests.TESTS + observe_tests.TESTS
+                 + server_tests.TESTS)
     tests += [(name, lambda f=function: f(bench)) for name, function in functions]
     tests = [test for test in tests if options.only in test[0]]
 
