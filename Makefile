@@ -298,6 +298,12 @@ bench-profile: setup-bench waferc kernel examples
 .PHONY: bench-aot
 bench-aot: setup-bench waferc
 	$(Q)bench/aot/run.py --out $(O)
+.PHONY: bench-console
+bench-console: setup-bench waferc kernel
+	$(Q)bench/console/run.py --out $(O)
+.PHONY: bench-sleep
+bench-sleep: setup-bench waferc kernel
+	$(Q)bench/sleep/run.py --out $(O)
 .PHONY: bench-fs
 bench-fs: setup-bench waferc kernel
 	$(Q)bench/files/run.py --out $(O)

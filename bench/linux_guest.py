@@ -20,7 +20,7 @@ PACKAGES = {
 PROGRAMS = {"bookworm": "usr/sbin/nginx", "trixie": "usr/bin/wasmedge"}
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 MODULES = ["virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
-           "virtio_mmio", "failover", "net_failover", "virtio_net"]
+           "virtio_mmio", "virtio_console", "failover", "net_failover", "virtio_net"]
 NGINX = """daemon off;
 worker_processes 1;
 error_log /dev/null;
