@@ -216,11 +216,16 @@ void p9_clunk(struct p9_client *client, uint32_t fid)
     p9_fid_return(client, fid);
 }
 
-enum err p9_open(struct p9_client *client, uint32_t fid, uint32_t flags)
+enum err p9_open(struct p9_client *client, uint32_t fid, uint32_t flags, uint64_t *inode)
 {
     p9_begin(client, P9_TLOPEN, fid);
     p9_put(client, flags, 4);
-    return p9_call(client);
+    enum err err = p9_call(client);
+    if (err != ERR_OK) {
+        return err;
+    }
+    *inode = p9_get_qid(client).path;
+    return p9_check(client);
 }
 
 enum err p9_unlink(struct p9_client *client, uint32_t directory, struct vfs_name name,

@@ -144,6 +144,8 @@ void p9_fid_return(struct p9_client *client, uint32_t fid);
 enum err p9_walk(struct p9_client *client, uint32_t fid, struct vfs_name name, uint32_t *new_fid,
                  struct p9_qid *qid) WARN_UNUSED;
 void p9_clunk(struct p9_client *client, uint32_t fid);
-enum err p9_open(struct p9_client *client, uint32_t fid, uint32_t flags) WARN_UNUSED;
+/* *inode: of the file that was opened, which need not be the one that was walked to. */
+enum err p9_open(struct p9_client *client, uint32_t fid, uint32_t flags,
+                 uint64_t *inode) WARN_UNUSED;
 enum err p9_unlink(struct p9_client *client, uint32_t directory, struct vfs_name name,
                    bool is_directory) WARN_UNUSED;

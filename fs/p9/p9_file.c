@@ -81,7 +81,9 @@ enum err p9_stat(struct vfs_node *vfs, struct vfs_stat *out)
     out->change_time_ns = time_get(client);
     uint32_t hidden = p9_node_hidden_links(node);
     out->link_count -= hidden < out->link_count ? hidden : out->link_count;
-    return p9_check(client);
+    err = p9_check(client);
+    /* The fid is a path, under which the host may have put another file than the open one. */
+    return err == ERR_OK && node->is_open && out->inode != node->inode ? ERR_NOENT : err;
 }
 
 struct setattr {
@@ -95,7 +97,12 @@ static enum err set_attributes(struct vfs_node *vfs, const struct setattr *set)
 {
     struct p9_node *node = p9_node_of(vfs);
     struct p9_client *client = p9_client_of(node);
+    struct vfs_stat stat;
+    enum err err = node->is_open ? p9_stat(vfs, &stat) : ERR_OK;
 
+    if (err != ERR_OK) {
+        return err;
+    }
     p9_begin(client, P9_TSETATTR, node->fid);
     p9_put(client, set->valid, 4);
     p9_put(client, 0, 4); /* mode */

@@ -100,8 +100,16 @@ static void hide(struct p9_node *node)
         return;
     }
     node->hidden_number = mount->hidden_count;
-    if (p9_walk(client, mount->root->fid, hidden.name, &fid, &qid) == ERR_OK) {
+    if (p9_walk(client, mount->root->fid, hidden.name, &fid, &qid) != ERR_OK) {
+        return;
+    }
+    if (qid.path == node->inode) {
         fid_replace(node, fid);
+    } else {
+        /* Another file has taken the name since we opened ours: it keeps its own. */
+        p9_clunk(client, fid);
+        p9_hidden_remove(node);
+        node->hidden_number = 0;
     }
 }
 
@@ -195,6 +203,7 @@ static enum err fid_open(struct p9_node *node, uint32_t flags, uint32_t *out)
     bool is_used =
         node->vfs.type == VFS_TYPE_DIRECTORY || fid == node->read_fid || fid == node->write_fid;
     enum err err = ERR_OK;
+    uint64_t inode;
 
     if (is_used) {
         err = p9_walk(client, node->fid, (struct vfs_name){0}, &fid, NULL);
@@ -202,9 +211,12 @@ static enum err fid_open(struct p9_node *node, uint32_t flags, uint32_t *out)
     if (err != ERR_OK) {
         return err;
     }
-    err = p9_open(client, fid, flags | P9_OPEN_NONBLOCK_BIT);
+    err = p9_open(client, fid, flags | P9_OPEN_NONBLOCK_BIT, &inode);
     if (err == ERR_OK) {
         *out = fid;
+        if (!node->is_open) {
+            node->inode = inode;
+        }
     } else if (is_used) {
         p9_clunk(client, fid);
     }

@@ -117,6 +117,29 @@ static void test_live(void **state)
     assert_int_equal(unlink(host("g")), 0);
     assert_string_equal(t_list("."), "f");
     vfs_node_put(file);
+    /* Another file takes the name of an open one: ours is never taken for it. */
+    struct vfs_stat stat;
+    assert_int_equal(t_open("f", VFS_OPEN_WRITE, &file), ERR_OK);
+    char moved[256];
+    snprintf(moved, sizeof(moved), "%s", host("moved"));
+    assert_int_equal(rename(host("f"), moved), 0);
+    host_write("f", "another");
+    t_assert_data(file, 0, "twice", 5);
+    assert_int_equal(vfs_stat(file, &stat), ERR_NOENT);
+    assert_int_equal(vfs_set_size(file, 0), ERR_NOENT);
+    assert_int_equal(rename(moved, host("f")), 0);
+    assert_int_equal(vfs_stat(file, &stat), ERR_OK);
+    /* The same just before its name is removed here. */
+    host_write("f2", "other");
+    assert_int_equal(t_link("f", "f3"), ERR_OK);
+    snprintf(moved, sizeof(moved), "%s", host("f"));
+    assert_int_equal(rename(host("f2"), moved), 0);
+    assert_int_equal(t_unlink("f3"), ERR_OK);
+    assert_int_equal(vfs_stat(file, &stat), ERR_NOENT);
+    t_assert_data(file, 0, "twice", 5);
+    vfs_node_put(file);
+    t_assert_file("f", "other");
+    assert_int_equal(strlen(t_list(".")), 1);
     /* A file that the host makes between the look-up and the creation. */
     fake.is_faster = true;
     assert_int_equal(t_open_status("new", VFS_OPEN_CREATE), ERR_OK);
