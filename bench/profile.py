@@ -19,7 +19,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import http as bench_http  # noqa: E402
+import contestants  # noqa: E402
 import load  # noqa: E402
 import machine  # noqa: E402
 import netns  # noqa: E402
@@ -73,13 +73,13 @@ class Image:
 def measure(options, image, plugin):
     """Block counts for the requests, and how many requests."""
     counts_path = os.path.join(options.out, "bench", "blocks")
-    guest = bench_http.Guest("wafer", ["-kernel", image, "-append",
-                                       " ".join(netns.GATEWAY_WORDS)])
+    guest = contestants.Guest("wafer", "C on Wafer", image,
+                              ["-kernel", image, "-append", " ".join(netns.GATEWAY_WORDS)], [])
     with guest.running("-icount", "shift=0", "-plugin", f"{plugin},counts={counts_path}") as qmp:
-        resting = load.Load(bench_http.ADDRESS, options.idle, seconds=600)
+        resting = load.Load(contestants.ADDRESS, options.idle, seconds=600)
         if options.idle:
             resting.round()
-        clients = load.Load(bench_http.ADDRESS, options.connections, options.path, seconds=600)
+        clients = load.Load(contestants.ADDRESS, options.connections, options.path, seconds=600)
         for _ in range(3):
             clients.round()
         before, before_icount, done = read_counts(counts_path), qmp.instructions(), 0
@@ -134,11 +134,9 @@ def main():
     options = parser.parse_args()
     options.out = os.path.abspath(options.out)
     os.environ["WAFER_BUILD"] = options.out
-    path = options.image or os.path.join(options.out, "bench", "server.elf")
+    www = contestants.make_www(options.out)
+    path = options.image or contestants.make_wafer(options.out, www).image
     if not os.environ.get(netns.MARK):
-        www = bench_http.make_www(options.out)
-        if not options.image:
-            bench_http.make_guests(options.out, www, ["wafer"])
         build_plugin(options.out)
     netns.enter()
     counts, requests = measure(options, path, os.path.join(options.out, "bench",
