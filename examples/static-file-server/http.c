@@ -324,6 +324,22 @@ static int parse_request_line(const char *line, size_t size, struct http_request
     return parse_target(target, (size_t)(second - target), out);
 }
 
+/* The next line feed: eight bytes a step, where wasi-libc's memchr takes four. */
+static const char *find_line_feed(const char *text, size_t size)
+{
+    size_t i = 0;
+    for (uint64_t word; i + sizeof word <= size; i += sizeof word) {
+        memcpy(&word, text + i, sizeof word);
+        word ^= '\n' * 0x0101010101010101u;
+        /* Bit 7 of the first byte that is zero now, and of none before it. */
+        uint64_t zeros = (word - 0x0101010101010101u) & ~word & 0x8080808080808080u;
+        if (zeros) {
+            return text + i + __builtin_ctzll(zeros) / 8;
+        }
+    }
+    return find(text + i, '\n', size - i);
+}
+
 int http_parse(const char *data, size_t size, struct http_request *out)
 {
     out->body_bytes = 0;
@@ -333,7 +349,7 @@ int http_parse(const char *data, size_t size, struct http_request *out)
     bool is_first = true;
     size_t at = 0;
     while (at < size) {
-        const char *newline = memchr(data + at, '\n', size - at);
+        const char *newline = find_line_feed(data + at, size - at);
         if (!newline) {
             return 0;
         }
