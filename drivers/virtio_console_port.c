@@ -148,6 +148,7 @@ static bool output_reap(struct virtio_console_port *port)
     return any;
 }
 
+/* The device hears of it with the next kick: one for all the buffers of a long write. */
 static bool output_submit(struct virtio_console_port *port)
 {
     if (!virtqueue_submit_readable(&port->output, port->filling, (uint32_t)port->filling_bytes,
@@ -157,13 +158,13 @@ static bool output_submit(struct virtio_console_port *port)
     port->output_busy++;
     port->filling = NULL;
     port->filling_bytes = 0;
-    virtqueue_kick(&port->output);
     return true;
 }
 
 /* Sends the buffer being filled if the device is idle; else asks to be told when it is. */
 void virtio_console_port_output_poll(struct virtio_console_port *port)
 {
+    virtqueue_kick(&port->output);
     do {
         output_reap(port);
         if (port->filling == NULL || port->device->broken) {
@@ -171,6 +172,7 @@ void virtio_console_port_output_poll(struct virtio_console_port *port)
         }
         if (port->output_busy == 0) {
             (void)output_submit(port);
+            virtqueue_kick(&port->output);
             return;
         }
     } while (virtqueue_arm(&port->output));
@@ -179,6 +181,7 @@ void virtio_console_port_output_poll(struct virtio_console_port *port)
 /* Until the device has given something back; false when it is broken. */
 static bool output_wait(struct virtio_console_port *port, bool spin)
 {
+    virtqueue_kick(&port->output);
     while (!virtqueue_wait(&port->output, SPIN_NS)) {
         if (virtio_needs_reset(port->device)) {
             return false;
@@ -247,6 +250,7 @@ bool virtio_console_port_drain(struct virtio_console_port *port, uint64_t timeou
         if (port->filling != NULL && port->output_busy == 0 && !output_submit(port)) {
             return false;
         }
+        virtqueue_kick(&port->output);
         if (port->device->broken || clock_monotonic_ns() - progress_ns > timeout_ns) {
             return false;
         }
