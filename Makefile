@@ -48,7 +48,8 @@ KERNEL_ALL_SRCS := $(KERNEL_SRCS) $(DRIVERS_SRCS) $(NET_SRCS) $(FS_SRCS) $(WASI_
 KERNEL_OBJS := $(patsubst %,$(O)/obj/%.o,$(KERNEL_ALL_SRCS))
 # What runs once at boot, in a report or beside a disk is made small instead of fast.
 KERNEL_SMALL_SRCS := $(filter fs/ext/% fs/p9/% fs/tar% drivers/drivers.c drivers/pci.c drivers/virtio_pci.c \
-    drivers/virtio_mmio.c drivers/virtio_config.c drivers/virtio_9p.c drivers/virtio_request.c kernel/base/fmt.c kernel/backtrace.c kernel/cmdline.c \
+    drivers/virtio_mmio.c drivers/virtio_config.c drivers/virtio_9p.c drivers/virtio_request.c kernel/base/exception_pool.c \
+    kernel/base/fmt.c kernel/backtrace.c kernel/cmdline.c \
     kernel/config.c kernel/machine.c kernel/main.c kernel/page_check.c kernel/panic.c \
     kernel/profile.c kernel/symbols.c kernel/trap.c kernel/x86/acpi.c kernel/x86/bootinfo.c \
     kernel/x86/cpu.c kernel/x86/pit.c kernel/x86/rtc.c net/dhcp% net/dns% net/ndp_router.c \

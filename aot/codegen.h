@@ -101,7 +101,9 @@ struct unit {
     uint32_t attribute_count;
     LLVMAttributeRef attribute_nomerge;
     unsigned scope_kind, noalias_kind, weight_kind;
-    LLVMValueRef weight_unlikely; /* branch weights: the first way is rare */
+    /* Branch weights: the first way is rare, because it traps or throws; because of a hint;
+     * the second is, because of a hint. */
+    LLVMValueRef weight_unlikely, weight_hint_low, weight_hint_high;
     LLVMValueRef scope_own[SCOPE_COUNT], scope_others[SCOPE_COUNT];
 };
 

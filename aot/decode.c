@@ -268,5 +268,6 @@ struct module *module_decode(struct arena *arena, struct diag *diag, const uint8
         }
     }
     check_section_pairs(module, list);
+    decode_hints(module);
     return module;
 }

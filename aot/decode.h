@@ -40,3 +40,5 @@ void decode_code(struct module *module, struct reader *reader);
 
 /* Names of functions and of the module; what is malformed is left out silently. */
 void decode_names(struct module *module);
+/* After the code section; a malformed section sets hint_warning. */
+void decode_hints(struct module *module);

@@ -152,6 +152,20 @@ static uint32_t exit_depth(struct fn *fn, uint32_t depth)
     return depth > 0 && control_at(fn, depth)->kind == CONTROL_LOOP ? depth - 1 : depth;
 }
 
+/* A conditional branch of the instruction being read, with what a hint says of it. */
+static void build_hinted(struct fn *fn, LLVMValueRef condition, LLVMBasicBlockRef taken,
+                         LLVMBasicBlockRef other)
+{
+    LLVMValueRef branch = LLVMBuildCondBr(fn->builder, condition, taken, other);
+    enum likelihood hint = module_branch_hint(fn->module, fn->in.start);
+
+    if (hint != LIKELIHOOD_UNKNOWN) {
+        LLVMSetMetadata(branch, fn->unit->weight_kind,
+                        hint == LIKELIHOOD_LOW ? fn->unit->weight_hint_low
+                                               : fn->unit->weight_hint_high);
+    }
+}
+
 void emit_branch_if(struct fn *fn, LLVMValueRef condition, uint32_t depth)
 {
     struct control *control = control_at(fn, depth);
@@ -160,13 +174,13 @@ void emit_branch_if(struct fn *fn, LLVMValueRef condition, uint32_t depth)
     if (control->kind == CONTROL_FUNCTION || emit_handler_exits_needed(fn, depth)) {
         LLVMBasicBlockRef leave = fn_block(fn);
         make_canonical(fn, label_arity(control));
-        LLVMBuildCondBr(fn->builder, condition, leave, next);
+        build_hinted(fn, condition, leave, next);
         fn_position(fn, leave);
         emit_handler_exits(fn, exit_depth(fn, depth));
         emit_branch(fn, depth);
     } else {
         control_feed(fn, control);
-        LLVMBuildCondBr(fn->builder, condition, control->label, next);
+        build_hinted(fn, condition, control->label, next);
     }
     fn_position(fn, next);
 }
@@ -248,7 +262,7 @@ static void begin_if(struct fn *fn)
     control_make_label(fn, control);
     LLVMBasicBlockRef then_block = fn_block(fn);
     control->else_block = fn_block(fn);
-    LLVMBuildCondBr(fn->builder, condition, then_block, control->else_block);
+    build_hinted(fn, condition, then_block, control->else_block);
     fn_position(fn, then_block);
 }
 

@@ -10,14 +10,10 @@
  * exception. It may free the slot when no exnref of it can exist: always so unless
  * the slot was marked kept, which happens when exnrefs can be stored beyond a frame
  * (gen->exceptions_travel), or when throw_ref is caught in the very function that still
- * holds the reference. A legacy handler keeps the slot while it runs if it contains a
- * rethrow, and frees it on the way out.
+ * holds the reference; the runtime collects those (kernel/base/exception_pool.h). A legacy
+ * handler keeps the slot while it runs if it contains a rethrow, and frees it on the way out.
  */
 #include "aot/codegen.h"
-
-#define STATE_FREE 0u
-#define STATE_USED 1u
-#define STATE_KEPT 2u
 
 static LLVMValueRef exception_word(struct fn *fn, LLVMValueRef exception, uint32_t word)
 {
@@ -42,20 +38,21 @@ static LLVMValueRef take_pending(struct fn *fn)
 
 static void keep(struct fn *fn, LLVMValueRef exception)
 {
-    LLVMBuildStore(fn->builder, unit_i64(fn->unit, STATE_KEPT), exception);
+    LLVMBuildStore(fn->builder, unit_i64(fn->unit, WASM_EXCEPTION_KEPT), exception);
 }
 
 /* state = state == KEPT ? KEPT : FREE */
 static void release(struct fn *fn, LLVMValueRef exception)
 {
     LLVMBuilderRef builder = fn->builder;
-    LLVMValueRef kept = unit_i64(fn->unit, STATE_KEPT);
+    LLVMValueRef kept = unit_i64(fn->unit, WASM_EXCEPTION_KEPT);
     LLVMValueRef state = LLVMBuildLoad2(builder, fn->unit->i64, exception, "");
     LLVMValueRef is_kept = LLVMBuildICmp(builder, LLVMIntEQ, state, kept, "");
 
-    LLVMBuildStore(builder,
-                   LLVMBuildSelect(builder, is_kept, kept, unit_i64(fn->unit, STATE_FREE), ""),
-                   exception);
+    LLVMBuildStore(
+        builder,
+        LLVMBuildSelect(builder, is_kept, kept, unit_i64(fn->unit, WASM_EXCEPTION_FREE), ""),
+        exception);
 }
 
 static bool catches(const struct control *control)

@@ -71,6 +71,9 @@ int main(int argc, char **argv)
         module_decode(&arena, &diag, source.bytes, source.length, options.features);
     module_validate(module);
     double validated = seconds();
+    if (module->hint_warning != NULL) {
+        fprintf(stderr, "waferc: warning: %s: %s\n", options.input, module->hint_warning);
+    }
     print_module(module, &options);
     if (!options.validate_only && (options.print == 0 || options.output != NULL)) {
         compile(module, &options);

@@ -199,6 +199,12 @@ struct custom_section {
     uint32_t offset; /* of bytes, in the file */
 };
 
+/* A br_if or if whose condition a producer has measured; the list ascends. */
+struct branch_hint {
+    uint32_t offset; /* of the instruction, in the file */
+    bool is_likely;  /* to be non-zero */
+};
+
 struct module {
     struct arena *arena;
     struct diag *diag;
@@ -238,6 +244,9 @@ struct module {
     uint32_t data_count;
     struct custom_section *customs;
     uint32_t custom_count;
+    struct branch_hint *hints;
+    uint32_t hint_count;
+    const char *hint_warning;    /* why there are none although there is a section; else NULL */
     uint32_t code_section_start; /* DWARF addresses count from the content of this section */
     uint32_t code_section_end;
 
@@ -269,6 +278,11 @@ static inline const struct defined_type *function_type(const struct module *modu
 {
     return &module->types[module->functions[function].type];
 }
+
+enum likelihood { LIKELIHOOD_UNKNOWN, LIKELIHOOD_LOW, LIKELIHOOD_HIGH };
+
+/* Of the condition of the instruction at a file offset being non-zero. */
+enum likelihood module_branch_hint(const struct module *module, uint32_t offset);
 
 /* "sign-extension operators", ... as used in messages and --print=features. */
 const char *feature_text(enum feature feature);

@@ -4,6 +4,7 @@ AOT_INPUT_SRCS := \
     aot/debug_lines.c \
     aot/decode.c \
     aot/decode_code.c \
+    aot/decode_hints.c \
     aot/decode_names.c \
     aot/decode_sections.c \
     aot/decode_segments.c \

@@ -74,36 +74,31 @@ static bool scan_function(const struct module *module, uint32_t index, struct ca
     return throws;
 }
 
-static bool is_exception(value_type type)
-{
-    return type_is_ref(type) && (type_heap(type) == HEAP_EXN || type_heap(type) == HEAP_NOEXN);
-}
-
-/* True when an exnref can outlive the frame that holds it: it then may never be freed. */
+/* True when an exnref can outlive the frame that holds it: a handler cannot free it then. */
 static bool references_travel(const struct module *module)
 {
     for (uint32_t i = 0; i < module->type_count; i++) {
         const struct defined_type *type = &module->types[i];
         for (uint32_t j = 0; j < type->param_count; j++) {
-            if (is_exception(type->params[j])) {
+            if (type_is_exception(type->params[j])) {
                 return true;
             }
         }
     }
     for (uint32_t i = 0; i < module->global_count; i++) {
-        if (is_exception(module->globals[i].type)) {
+        if (type_is_exception(module->globals[i].type)) {
             return true;
         }
     }
     for (uint32_t i = 0; i < module->table_count; i++) {
-        if (is_exception(module->tables[i].element)) {
+        if (type_is_exception(module->tables[i].element)) {
             return true;
         }
     }
     for (uint32_t i = 0; i < module->function_count; i++) {
         const struct defined_type *type = function_type(module, i);
         for (uint32_t j = 0; j < type->result_count; j++) {
-            if (is_exception(type->results[j])) {
+            if (type_is_exception(type->results[j])) {
                 return true;
             }
         }

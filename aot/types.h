@@ -76,6 +76,11 @@ static inline bool type_is_ref(value_type type)
     return type_kind(type) == KIND_REF_NULL || type_kind(type) == KIND_REF;
 }
 
+static inline bool type_is_exception(value_type type)
+{
+    return type_is_ref(type) && (type_heap(type) == HEAP_EXN || type_heap(type) == HEAP_NOEXN);
+}
+
 static inline bool type_is_nullable(value_type type)
 {
     return type_kind(type) == KIND_REF_NULL;

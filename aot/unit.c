@@ -126,15 +126,30 @@ static void make_scopes(struct unit *unit)
         unit->scope_others[i] =
             LLVMMetadataAsValue(context, LLVMMDNodeInContext2(context, others, count));
     }
-    LLVMMetadataRef weights[3] = {
-        LLVMMDStringInContext2(context, "branch_weights", 14),
-        LLVMValueAsMetadata(unit_i32(unit, 1)),
-        LLVMValueAsMetadata(unit_i32(unit, 1u << 20)),
-    };
-    unit->weight_kind = LLVMGetMDKindIDInContext(context, "prof", 4);
-    unit->weight_unlikely = LLVMMetadataAsValue(context, LLVMMDNodeInContext2(context, weights, 3));
     unit->scope_kind = LLVMGetMDKindIDInContext(context, "alias.scope", 11);
     unit->noalias_kind = LLVMGetMDKindIDInContext(context, "noalias", 7);
+}
+
+static LLVMValueRef branch_weights(const struct unit *unit, uint32_t first, uint32_t second)
+{
+    LLVMMetadataRef weights[3] = {
+        LLVMMDStringInContext2(unit->context, "branch_weights", 14),
+        LLVMValueAsMetadata(unit_i32(unit, first)),
+        LLVMValueAsMetadata(unit_i32(unit, second)),
+    };
+
+    return LLVMMetadataAsValue(unit->context, LLVMMDNodeInContext2(unit->context, weights, 3));
+}
+
+/* What clang makes of __builtin_expect. */
+#define HINT_WEIGHT 2000u
+
+static void make_weights(struct unit *unit)
+{
+    unit->weight_kind = LLVMGetMDKindIDInContext(unit->context, "prof", 4);
+    unit->weight_unlikely = branch_weights(unit, 1, 1u << 20);
+    unit->weight_hint_low = branch_weights(unit, 1, HINT_WEIGHT);
+    unit->weight_hint_high = branch_weights(unit, HINT_WEIGHT, 1);
 }
 
 void unit_tag_access(const struct unit *unit, LLVMValueRef access, enum alias_scope scope)
@@ -160,6 +175,7 @@ void unit_init(struct unit *unit, const struct codegen *gen, const struct target
     make_types(unit);
     make_attributes(unit);
     make_scopes(unit);
+    make_weights(unit);
     unit->signatures = unit_alloc(module->type_count, sizeof(*unit->signatures));
     unit->functions = unit_alloc(module->function_count, sizeof(LLVMValueRef));
     unit->import_wrappers = unit_alloc(module->function_count, sizeof(LLVMValueRef));

@@ -2,6 +2,7 @@
 KERNEL_SRCS := \
     kernel/backtrace.c \
     kernel/base/chacha20.c \
+    kernel/base/exception_pool.c \
     kernel/base/fmt.c \
     kernel/base/ranges.c \
     kernel/base/string.c \

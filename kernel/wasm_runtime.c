@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "kernel/base/exception_pool.h"
 #include "kernel/base/string.h"
 #include "kernel/guest_pages.h"
 #include "kernel/log.h"
@@ -176,4 +177,12 @@ uint64_t wasm_runtime_table_grow(struct wasm_table *table, uint64_t delta)
     memset((char *)table->base + old * table->element_bytes, 0, delta * table->element_bytes);
     table->size = old + delta;
     return old;
+}
+
+uint64_t wasm_runtime_exception_refill(struct wasm_exception_pool *pool, const uint64_t *stack)
+{
+    const uint64_t *end =
+        (const uint64_t *)(uintptr_t)(stack_region.start + stack_region.size_bytes);
+
+    return exception_pool_refill(pool, stack, end, wasm_runtime_table_grow);
 }

@@ -163,9 +163,39 @@ struct wasm_module {
 };
 
 /*
+ * An exception (an exnref is its address): a word of state, the tag's address, then two words
+ * a value. Its module has a pool of such slots (kernel/base/exception_pool.h), which
+ * compiled code initialises and the runtime keeps filled.
+ */
+enum wasm_exception_state {
+    WASM_EXCEPTION_FREE = 0,
+    WASM_EXCEPTION_USED = 1, /* the handler that consumes it frees it */
+    WASM_EXCEPTION_KEPT = 2, /* an exnref may outlive the handler */
+};
+
+#define WASM_EXCEPTION_CHUNKS_MAX 24u
+
+struct wasm_exception_pool {
+    uint8_t *cursor;    /* the slot that is looked at next; all below it were */
+    uint8_t *chunk_end; /* cursor == chunk_end: time for wasm_rt_exception_refill */
+    uint64_t slot_bytes;
+    uint64_t *const *globals; /* storage of the exnrefs among the globals */
+    uint64_t global_count;
+    struct wasm_table *const *tables; /* those of exnrefs */
+    uint64_t table_count;
+    uint64_t is_shared; /* other modules may hold exnrefs: then nothing is collected */
+    uint64_t chunk_at;  /* where the cursor is */
+    uint64_t chunk_count;
+    struct wasm_table chunks[WASM_EXCEPTION_CHUNKS_MAX]; /* once made they stay in place */
+};
+
+/*
  * Runtime services. memory_grow returns the old size in pages, or UINT64_MAX
  * when the maximum or the machine does not allow it. table_grow likewise returns
  * the old size or UINT64_MAX; new elements are zero, the caller fills them.
  */
 uint64_t wasm_rt_memory_grow(struct wasm_memory *memory, uint64_t delta_pages);
 uint64_t wasm_rt_table_grow(struct wasm_table *table, uint64_t delta);
+/* Moves the cursor to where a free slot follows; 0 when there is none. `stack` is the lowest
+ * address whose words may hold exnrefs: the caller has spilled its registers above it. */
+uint64_t wasm_rt_exception_refill(struct wasm_exception_pool *pool, const uint64_t *stack);

@@ -134,6 +134,7 @@ import_common:
 
     THUNK wasm_rt_memory_grow, wasm_runtime_memory_grow
     THUNK wasm_rt_table_grow, wasm_runtime_table_grow
+    THUNK wasm_rt_exception_refill, wasm_runtime_exception_refill
 
 #define IMPORT(module, field, signature, function)                                                 \
     THUNK wasm_import__##module##__##field##__##signature, function

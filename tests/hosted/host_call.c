@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "kernel/base/exception_pool.h"
+
 /* The stack of compiled code: guard, then stack. Frames are probed page by page, so one
  * page would do for a guard. */
 #define STACK_BYTES        ((size_t)8 << 20)
@@ -100,6 +102,13 @@ void host_init(void)
 static void enter(void)
 {
     called_function(called_argument);
+}
+
+uint64_t wasm_rt_exception_refill(struct wasm_exception_pool *pool, const uint64_t *stack)
+{
+    const uint64_t *end = (const uint64_t *)(void *)(stack_start + GUARD_BYTES + STACK_BYTES);
+
+    return exception_pool_refill(pool, stack, end, wasm_rt_table_grow);
 }
 
 enum wasm_trap host_call(void (*function)(void *argument), void *argument)

@@ -29,6 +29,7 @@ RETURNS += [f"wg-3.0/{name}" for name in (
     "exceptions/try_table", "return_call", "return_call_indirect", "call_ref",
     "multi-memory/address1", "multi-memory/memory_copy1", "multi-memory/memory_size2",
     "memory64/address64", "memory64/memory_grow64", "memory64/table_grow64")]
+RETURNS += ["own/exnref_pool"]
 TRAPS = [f"wg-2.0/{name}" for name in (
     "traps", "unreachable", "call", "call_indirect", "conversions", "memory_trap", "table_copy",
     "simd/simd_address")]
@@ -152,7 +153,8 @@ def main():
             continue
         folder = os.path.join(out, "spec", file.replace("/", "_"))
         try:
-            commands = convert.convert(os.path.join(options.suite, file + ".wast"), folder,
+            suite = HERE if file.startswith("own/") else options.suite
+            commands = convert.convert(os.path.join(suite, file + ".wast"), folder,
                                        file.split("/", maxsplit=1)[0],
                                        convert.find_wasm_tools(out))
         except convert.ConvertError as error:

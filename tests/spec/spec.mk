@@ -1,6 +1,7 @@
 # The official WebAssembly tests: tests/spec/run.py and the hosted runner that it links with.
 HOSTED_FLAGS := -std=gnu17 -O1 -g -I. $(WARNINGS)
 SPEC_RUNNER_SRCS := $(addprefix tests/hosted/,host_call.c host_memory.c spec_runner.c spec_script.c)
+SPEC_RUNNER_SRCS += kernel/base/exception_pool.c
 SPEC_RUNNER_OBJS := $(SPEC_RUNNER_SRCS:%=$(O)/hosted/obj/%.o)
 DESCRIBE_SRCS := tests/hosted/describe.c $(AOT_INPUT_SRCS)
 DESCRIBE_OBJS := $(DESCRIBE_SRCS:%=$(O)/hosted/obj/%.o)
@@ -28,7 +29,8 @@ spec-build: $(O)/waferc $(O)/hosted/describe $(O)/hosted/spec_runner.a $(O)/host
 SUITE_SPEC = tests/spec/run.py --out $(O) --suite $(SPEC_SUITE) $(SPEC_FILES); \
     tests/spec/run.py --out $(O) --suite $(SPEC_SUITE) --flags=-O0 own/; \
     tests/spec/kernel_sample.py --out $(O) --suite $(SPEC_SUITE); \
-    tests/spec/differential.py --out $(O) --count 400; tests/spec/absurd.py --out $(O)
+    tests/spec/differential.py --out $(O) --count 400; tests/spec/absurd.py --out $(O); \
+    tests/spec/command.py --out $(O)
 # Compiled code against Node's engine: seeds SEED to SEED + MODULES - 1; goes on where it was stopped.
 MODULES ?= 100000
 SEED ?= 1

@@ -1,7 +1,8 @@
 # Unit tests of kernel/ that need no machine.
 UNIT_TESTS += test_fmt test_ranges test_cmdline test_bootinfo test_pages test_heap test_chacha20 \
-    test_memory_functions test_random test_guest_pages
+    test_memory_functions test_random test_guest_pages test_exception_pool
 
+test_exception_pool_SRCS := tests/unit/test_exception_pool.c kernel/base/exception_pool.c
 test_fmt_SRCS := tests/unit/test_fmt.c kernel/base/fmt.c
 test_ranges_SRCS := tests/unit/test_ranges.c kernel/base/ranges.c
 test_cmdline_SRCS := tests/unit/test_cmdline.c kernel/cmdline.c tests/unit/fake_kernel_heap.c
