@@ -124,7 +124,8 @@ class Bench:
         spectest = modules.Instance(0, self.spectest, self.spectest_imports[self.spectest])
         translator = script.Translator(folder, descriptions, spectest)
         translator.translate(
-            commands, lambda path: convert.text_is_refused(path, suite, self.wasm_tools))
+            commands, lambda path: convert.text_is_refused(path, suite, self.wasm_tools,
+                                                           self.waferc))
         passed, failures = translator.passed, translator.failures
         if len(translator.instances) > 1:
             program = self.link(translator.instances, folder)
