@@ -140,10 +140,11 @@ static void plan_data(struct codegen *gen)
 /*
  * LLVM's time grows faster than a module, and a unit is what one thread builds. Within a
  * unit functions inline into each other and globals stay in registers, so small modules
- * are not cut. The number does not depend on the machine: outputs repeat.
+ * are not cut. At -O0 nothing inlines. The number does not depend on the machine: outputs repeat.
  */
-#define UNIT_BYTES (512u << 10)
-#define UNIT_MAX   256u
+#define UNIT_BYTES       (512u << 10)
+#define UNIT_BYTES_QUICK (128u << 10)
+#define UNIT_MAX         256u
 
 static uint32_t plan_unit_count(const struct codegen *gen)
 {
@@ -151,7 +152,8 @@ static uint32_t plan_unit_count(const struct codegen *gen)
     uint32_t count = gen->options->unit_count;
 
     if (count == 0) {
-        count = code_bytes < 2 * UNIT_BYTES ? 1 : code_bytes / UNIT_BYTES;
+        uint32_t unit_bytes = gen->options->optimization == 0 ? UNIT_BYTES_QUICK : UNIT_BYTES;
+        count = code_bytes < 2 * unit_bytes ? 1 : code_bytes / unit_bytes;
     }
     return count < UNIT_MAX ? count : UNIT_MAX;
 }

@@ -91,6 +91,7 @@ struct unit {
     LLVMValueRef *element_items;
     LLVMValueRef data_blob;
     LLVMValueRef memory_zero;
+    LLVMValueRef memory_zero_address;
     LLVMValueRef exception_pending;
     LLVMDIBuilderRef debug_builder; /* NULL without line information, like all of these */
     LLVMMetadataRef *debug_files;
@@ -160,6 +161,7 @@ struct fn {
     uint32_t phi_count;
     uint32_t phi_capacity;
     LLVMBasicBlockRef traps[16];
+    LLVMValueRef memory_base; /* -O0: the address of memory 0, loaded in the entry block */
     LLVMValueRef result_slots;
     uint32_t result_slot_count;
     LLVMBasicBlockRef unwind; /* leaves the function with an exception pending */
@@ -217,6 +219,8 @@ LLVMValueRef unit_global_constant(struct unit *unit, uint32_t index);
 LLVMValueRef unit_table(struct unit *unit, uint32_t index);
 LLVMValueRef unit_memory(struct unit *unit, uint32_t index);
 LLVMValueRef unit_memory_zero(struct unit *unit);
+/* A constant that holds the address of memory 0. */
+LLVMValueRef unit_memory_zero_address(struct unit *unit);
 LLVMValueRef unit_tag(struct unit *unit, uint32_t index);
 LLVMValueRef unit_tag_symbol(struct unit *unit, uint32_t index);
 LLVMValueRef unit_data_blob(struct unit *unit);

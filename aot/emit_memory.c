@@ -37,11 +37,33 @@ static LLVMValueRef byte_address(struct fn *fn, LLVMValueRef base, LLVMValueRef 
     return LLVMBuildGEP2(fn->builder, fn->unit->i8, base, &offset, 1, "");
 }
 
+/* At -O0 the address of memory 0 is a value, loaded once: see target_create. */
+static LLVMValueRef quick_base(struct fn *fn)
+{
+    if (fn->memory_base == NULL) {
+        LLVMBasicBlockRef here = LLVMGetInsertBlock(fn->builder);
+        LLVMMetadataRef location = LLVMGetCurrentDebugLocation2(fn->builder);
+
+        LLVMPositionBuilderBefore(fn->builder, fn->entry_end);
+        fn->memory_base =
+            LLVMBuildLoad2(fn->builder, fn->unit->ptr, unit_memory_zero_address(fn->unit), "");
+        LLVMPositionBuilderAtEnd(fn->builder, here);
+        LLVMSetCurrentDebugLocation2(fn->builder, location);
+    }
+    return fn->memory_base;
+}
+
 LLVMValueRef emit_memory_pointer(struct fn *fn, uint32_t memory, LLVMValueRef start)
 {
-    LLVMValueRef base =
-        memory == 0 ? unit_memory_zero(fn->unit) : memory_field(fn, memory, MEMORY_FIELD_BASE);
+    LLVMValueRef base;
 
+    if (memory != 0) {
+        base = memory_field(fn, memory, MEMORY_FIELD_BASE);
+    } else if (fn->unit->gen->options->optimization == 0) {
+        base = quick_base(fn);
+    } else {
+        base = unit_memory_zero(fn->unit);
+    }
     return byte_address(fn, base, start);
 }
 

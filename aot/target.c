@@ -116,8 +116,16 @@ void target_create(struct target *out, const struct options *options)
         LLVMTargetMachineOptionsSetCPU(settings, cpu_name(options->cpu));
     }
     LLVMTargetMachineOptionsSetCodeGenOptLevel(settings, codegen_level(options->optimization));
-    LLVMTargetMachineOptionsSetRelocMode(settings, LLVMRelocStatic);
-    LLVMTargetMachineOptionsSetCodeModel(settings, LLVMCodeModelKernel);
+    /*
+     * The image lies in the last 2 GiB of the address space, linear memory at zero. -O0 is
+     * for quick compilation, and the quick instruction selector knows no code model of kernels:
+     * position-independent code means the same there, as long as nothing names linear
+     * memory's own address in an instruction.
+     */
+    bool is_quick = options->optimization == 0;
+    LLVMTargetMachineOptionsSetRelocMode(settings, is_quick ? LLVMRelocPIC : LLVMRelocStatic);
+    LLVMTargetMachineOptionsSetCodeModel(settings,
+                                         is_quick ? LLVMCodeModelSmall : LLVMCodeModelKernel);
     out->machine = LLVMCreateTargetMachineWithOptions(target, TARGET_TRIPLE, settings);
     LLVMDisposeTargetMachineOptions(settings);
     if (host_name != NULL) {
@@ -157,12 +165,13 @@ void target_promote_locals(const struct target *target, LLVMModuleRef module)
 
 void target_optimize(const struct target *target, LLVMModuleRef module)
 {
-    /* Unoptimised code still needs its constants folded: unit_hide_far_addresses looks for
-     * constant addresses, which instruction selection would otherwise make. */
-    static const char *const pipelines[] = {"function(instsimplify)", "default<O1>", "default<O2>",
-                                            "default<O3>"};
+    /* At -O0 linear memory's base is a value from memory (emit_memory_pointer): there are no
+     * constant addresses for unit_hide_far_addresses, and nothing may fold the value. */
+    static const char *const pipelines[] = {NULL, "default<O1>", "default<O2>", "default<O3>"};
 
-    run_passes(target, module, pipelines[target->optimization]);
+    if (pipelines[target->optimization] != NULL) {
+        run_passes(target, module, pipelines[target->optimization]);
+    }
 }
 
 LLVMMemoryBufferRef target_emit(const struct target *target, LLVMModuleRef module,

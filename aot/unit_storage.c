@@ -162,6 +162,17 @@ LLVMValueRef unit_memory_zero(struct unit *unit)
     return unit->memory_zero;
 }
 
+LLVMValueRef unit_memory_zero_address(struct unit *unit)
+{
+    if (unit->memory_zero_address == NULL) {
+        unit->memory_zero_address = LLVMAddGlobal(unit->llvm, unit->ptr, "wasm_memory_address");
+        LLVMSetInitializer(unit->memory_zero_address, unit_memory_zero(unit));
+        LLVMSetGlobalConstant(unit->memory_zero_address, 1);
+        LLVMSetLinkage(unit->memory_zero_address, LLVMInternalLinkage);
+    }
+    return unit->memory_zero_address;
+}
+
 /* struct wasm_table, field by field. */
 static LLVMValueRef dynamic_table(struct unit *unit, uint32_t index)
 {
