@@ -3,7 +3,8 @@
 SQLite's speedtest1, Lua, zlib's minigzip and bzip2 are fetched with apt-get source (lists of its
 own, the machine's configuration is not touched) and compiled natively and to WASI by
 the same clang -O3. Each runs as a Linux process, whole, its start included: waferc's code with
-the kernel's WASI layer and file system (programs/process.c), Node with node:wasi.
+the kernel's WASI layer and file system (programs/process.c), Node with node:wasi, Wasmtime
+with its own WASI from a module compiled before.
 Outputs must agree, but for the times that speedtest1 prints. Contestants take turns; the
 table shows medians, the ratios those of the pairs in one round: of elapsed time, and of
 processor time (all threads, user and system), which a busy machine disturbs less.
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 
 from common import CLANG, HERE, ROOT, geometric_mean, run
 from debian import LUA_CORE, ZLIB, Apt, Unavailable, amalgamate, attempt, lua_headers
+from peers import wasmtime_command
 
 SOURCES = pathlib.Path(HERE) / "programs"
 COMMON = ["-O3", "-std=gnu17", "-ffp-contract=off", "-w"]
@@ -181,6 +183,12 @@ def measure(stem, arguments, out, rounds):
         commands["node"] = ["node", "--no-turbo-fast-api-calls", "--no-warnings",
                             os.path.join(ROOT, "tests/apps/node_wasi.mjs"), f"{stem}.wasm",
                             str(data), "app.wasm"]
+    try:
+        attempt(wasmtime_command(out.parent, "compile", f"{stem}.wasm", f"{stem}.cwasm"),
+                "wasmtime")
+        commands["wasmtime"] = wasmtime_command(out.parent, "program", f"{stem}.cwasm", str(data))
+    except Unavailable as reason:
+        print(reason, file=sys.stderr)
     times = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():

@@ -2,13 +2,14 @@
 """Compiled code against native code and against other engines (make bench-aot).
 
 Each kernel is compiled natively by clang -O3, and from clang's Wasm by waferc, wasm2c + gcc
-and Node; the same -march for all that can, contraction of multiply-adds off in all (Wasm has
+Node and Wasmtime; the same -march for all that can, contraction of multiply-adds off in all (Wasm has
 none). Checksums must agree. Contestants take turns (A B C D, A B C D, ...); the table shows
-the median of the rounds, relative to native.
+the median of the rounds, relative to native, of processor time.
 
-Real programs follow (programs.py).
+Real programs follow (programs.py), then the speed of the compilers (compile_speed.py).
 
 Usage: bench/aot/run.py [--out BUILD] [--rounds N] [--only NAME] [--cpu x86-64-v3]
+                        [--part kernels,programs,compile]
 """
 import argparse
 import csv
@@ -17,6 +18,9 @@ import shutil
 import statistics
 import sys
 
+import compile_speed
+import debian
+import peers
 import programs
 from common import CLANG, HERE, ROOT, geometric_mean, run
 
@@ -66,6 +70,11 @@ def contestants(kernel, waferc):
         commands["wasm2c + gcc"] = kernel.wasm2c()
     if shutil.which("node"):
         commands["node"] = kernel.node()
+    try:
+        commands["wasmtime"] = peers.wasmtime_command(os.path.dirname(kernel.stem), "run",
+                                                      kernel.wasm)
+    except debian.Unavailable as reason:
+        print(f"wasmtime: SKIP: {reason}", file=sys.stderr)
     return commands
 
 
@@ -113,12 +122,18 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="")
     parser.add_argument("--cpu", default="x86-64-v3")
+    parser.add_argument("--part", default="kernels,programs,compile")
     options = parser.parse_args()
+    parts = options.part.split(",")
     out = os.path.join(os.path.abspath(options.out), "bench", "aot")
     waferc = os.path.join(os.path.abspath(options.out), "waferc")
     os.makedirs(out, exist_ok=True)
-    report(out, waferc, options)
-    programs.report(out, waferc, options.rounds, options.cpu, options.only)
+    if "kernels" in parts:
+        report(out, waferc, options)
+    if "programs" in parts:
+        programs.report(out, waferc, options.rounds, options.cpu, options.only)
+    if "compile" in parts:
+        compile_speed.report(out, waferc, os.path.abspath(options.out), options.only)
     return 0
 
 
