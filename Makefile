@@ -282,7 +282,8 @@ C_FILES = $(shell git ls-files '*.c' '*.h')
 lint: setup-lint kernel waferc
 	$(Q)scripts/lint.py --nm $(O)
 	$(Q)clang-format-$(LLVM_VERSION) --dry-run -Werror $(C_FILES)
-	$(Q)scripts/lint.py --tidy clang-tidy-$(LLVM_VERSION) -- $(filter-out -Werror,$(KERNEL_FLAGS))
+	$(Q)scripts/lint.py --analyze --tidy clang-tidy-$(LLVM_VERSION) \
+	    --kernel-flags="$(filter-out -Werror -Wframe%,$(KERNEL_FLAGS))" --aot-flags="$(filter-out -Werror,$(AOT_FLAGS))"
 format:
 	clang-format-$(LLVM_VERSION) -i $(C_FILES)
 

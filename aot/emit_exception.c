@@ -239,7 +239,8 @@ static void end_try_table(struct fn *fn)
         }
         emit_try_table_landing(fn, control);
         for (uint32_t i = control->stack_base; i < count; i++) {
-            fn->stack[i] = saved[i - control->stack_base];
+            /* The same range as above, which cppcheck does not see. */
+            fn->stack[i] = saved[i - control->stack_base]; /* cppcheck-suppress uninitvar */
         }
         fn->stack_count = count;
         LLVMPositionBuilderAtEnd(fn->builder, here);

@@ -239,6 +239,10 @@ void emit_export_table(struct unit *unit, LLVMValueRef *table, uint32_t *count)
             const char *text;
         } name = {.bytes = export->name.bytes};
         char *type = export_type_text(unit, export);
+        if (type == NULL) {
+            fputs("waferc: out of memory\n", stderr);
+            exit(1);
+        }
         LLVMValueRef fields[6] = {
             text_constant(unit, name.text, export->name.length),
             unit_i32(unit, export->name.length),

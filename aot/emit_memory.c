@@ -124,11 +124,12 @@ void unit_note_load(struct unit *unit, LLVMValueRef load)
 {
     if (unit->load_count == unit->load_capacity) {
         unit->load_capacity = 2 * unit->load_capacity + 1024;
-        unit->loads = realloc(unit->loads, unit->load_capacity * sizeof(*unit->loads));
-        if (unit->loads == NULL) {
+        LLVMValueRef *loads = realloc(unit->loads, unit->load_capacity * sizeof(*loads));
+        if (loads == NULL) {
             fputs("waferc: out of memory\n", stderr);
             exit(1);
         }
+        unit->loads = loads;
     }
     unit->loads[unit->load_count++] = load;
 }

@@ -59,6 +59,8 @@ static void hide_in_sum(struct unit *unit, LLVMValueRef address, int depth)
     }
     LLVMValueRef index = LLVMGetOperand(address, 1);
     if (LLVMIsAInstruction(index) && LLVMGetInstructionOpcode(index) == LLVMAdd) {
+        /* Unoptimised code has its constants on either side. */
+        hide_operand(unit, index, 0);
         hide_operand(unit, index, 1);
     }
     for (LLVMUseRef use = LLVMGetFirstUse(address); use != NULL; use = LLVMGetNextUse(use)) {

@@ -56,11 +56,11 @@ static value_type letter_type(char letter, value_type address)
 /* "ii:i": operands, popped from the last one, then results. */
 static void apply_signature(struct validator *v, const char *signature, value_type address)
 {
-    const char *colon = strchr(signature, ':');
-    for (const char *operand = colon; operand != signature; operand--) {
-        validator_pop(v, letter_type(operand[-1], address));
+    size_t operand_count = strcspn(signature, ":");
+    for (size_t i = operand_count; i > 0; i--) {
+        validator_pop(v, letter_type(signature[i - 1], address));
     }
-    for (const char *result = colon + 1; *result != 0; result++) {
+    for (const char *result = signature + operand_count + 1; *result != 0; result++) {
         validator_push(v, letter_type(*result, address));
     }
 }

@@ -57,3 +57,20 @@ void virtio_config_window_write(struct mmio window, uint32_t window_bytes, uint3
         }
     }
 }
+
+uint64_t virtio_features_read(struct mmio window, uint64_t select_at, uint64_t features_at)
+{
+    mmio_write32(window, select_at, 0);
+    uint64_t features = mmio_read32(window, features_at);
+    mmio_write32(window, select_at, 1);
+    return features | (uint64_t)mmio_read32(window, features_at) << 32;
+}
+
+void virtio_features_write(struct mmio window, uint64_t select_at, uint64_t features_at,
+                           uint64_t features)
+{
+    mmio_write32(window, select_at, 0);
+    mmio_write32(window, features_at, (uint32_t)features);
+    mmio_write32(window, select_at, 1);
+    mmio_write32(window, features_at, (uint32_t)(features >> 32));
+}

@@ -8,8 +8,10 @@
 #define QUEUE_SIZE 16u
 
 /* Most hosts answer at once; a pipe that nobody reads may take for ever. */
-#define SPIN_NS  50000ull
-#define SLEEP_NS 100000000ull
+#define SPIN_NS 50000ull
+/* After this long in place the output is lost: the machine must not stand still for it. */
+#define SPIN_TIMEOUT_NS 3000000000ull
+#define SLEEP_NS        100000000ull
 
 #define ALL_BUFFERS ((1u << VIRTIO_CONSOLE_BUFFERS) - 1u)
 
@@ -178,12 +180,16 @@ void virtio_console_port_output_poll(struct virtio_console_port *port)
     } while (virtqueue_arm(&port->output));
 }
 
-/* Until the device has given something back; false when it is broken. */
+/* Until the device has given something back; false when it is broken, or lets someone spin
+ * who may be the reporter of a panic. */
 static bool output_wait(struct virtio_console_port *port, bool spin)
 {
+    uint64_t start_ns = clock_monotonic_ns();
+
     virtqueue_kick(&port->output);
     while (!virtqueue_wait(&port->output, SPIN_NS)) {
-        if (virtio_needs_reset(port->device)) {
+        if (virtio_needs_reset(port->device) ||
+            (spin && clock_monotonic_ns() - start_ns > SPIN_TIMEOUT_NS)) {
             return false;
         }
         if (!spin && !virtqueue_arm(&port->output)) {

@@ -50,7 +50,8 @@ bool virtio_console_port_has_news(struct virtio_console_port *port);
 
 /*
  * Takes all bytes, waiting for room; false when the device is broken. While it waits it
- * runs the pollers, so not from a poller itself unless `spin`, which waits in place.
+ * runs the pollers, so not from a poller itself unless `spin`, which waits in place, and
+ * not for ever: false, too, when nothing moves for seconds.
  */
 bool virtio_console_port_write(struct virtio_console_port *port, const void *data,
                                size_t size_bytes, bool spin);

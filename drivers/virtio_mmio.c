@@ -53,22 +53,14 @@ static struct virtio_mmio *of(struct virtio_device *device)
 
 static uint64_t read_features(struct virtio_device *device)
 {
-    struct mmio registers = of(device)->registers;
-
-    mmio_write32(registers, REG_DEVICE_FEATURES_SEL, 0);
-    uint64_t features = mmio_read32(registers, REG_DEVICE_FEATURES);
-    mmio_write32(registers, REG_DEVICE_FEATURES_SEL, 1);
-    return features | (uint64_t)mmio_read32(registers, REG_DEVICE_FEATURES) << 32;
+    return virtio_features_read(of(device)->registers, REG_DEVICE_FEATURES_SEL,
+                                REG_DEVICE_FEATURES);
 }
 
 static void write_features(struct virtio_device *device, uint64_t features)
 {
-    struct mmio registers = of(device)->registers;
-
-    mmio_write32(registers, REG_DRIVER_FEATURES_SEL, 0);
-    mmio_write32(registers, REG_DRIVER_FEATURES, (uint32_t)features);
-    mmio_write32(registers, REG_DRIVER_FEATURES_SEL, 1);
-    mmio_write32(registers, REG_DRIVER_FEATURES, (uint32_t)(features >> 32));
+    virtio_features_write(of(device)->registers, REG_DRIVER_FEATURES_SEL, REG_DRIVER_FEATURES,
+                          features);
 }
 
 static uint8_t read_status(struct virtio_device *device)

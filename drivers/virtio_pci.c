@@ -73,22 +73,14 @@ static struct virtio_pci *of(struct virtio_device *device)
 
 static uint64_t read_features(struct virtio_device *device)
 {
-    struct mmio common = of(device)->common;
-
-    mmio_write32(common, COMMON_DEVICE_FEATURE_SELECT, 0);
-    uint64_t features = mmio_read32(common, COMMON_DEVICE_FEATURE);
-    mmio_write32(common, COMMON_DEVICE_FEATURE_SELECT, 1);
-    return features | (uint64_t)mmio_read32(common, COMMON_DEVICE_FEATURE) << 32;
+    return virtio_features_read(of(device)->common, COMMON_DEVICE_FEATURE_SELECT,
+                                COMMON_DEVICE_FEATURE);
 }
 
 static void write_features(struct virtio_device *device, uint64_t features)
 {
-    struct mmio common = of(device)->common;
-
-    mmio_write32(common, COMMON_DRIVER_FEATURE_SELECT, 0);
-    mmio_write32(common, COMMON_DRIVER_FEATURE, (uint32_t)features);
-    mmio_write32(common, COMMON_DRIVER_FEATURE_SELECT, 1);
-    mmio_write32(common, COMMON_DRIVER_FEATURE, (uint32_t)(features >> 32));
+    virtio_features_write(of(device)->common, COMMON_DRIVER_FEATURE_SELECT, COMMON_DRIVER_FEATURE,
+                          features);
 }
 
 static uint8_t read_status(struct virtio_device *device)

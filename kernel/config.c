@@ -193,6 +193,7 @@ static void warn_unknown(void)
 
 const struct config *config_read(const char *boot_line, size_t boot_line_bytes)
 {
+    /* cppcheck-suppress comparePointers ; symbols of the linker script, one object */
     size_t built_in_bytes = (size_t)(wafer_cmdline_end - wafer_cmdline_start);
     const char *built_in_text = built_in_bytes != 0 ? wafer_cmdline_start : "";
     struct cmdline built_in = parse(built_in_text, built_in_bytes, "built-in");

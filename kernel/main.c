@@ -90,6 +90,7 @@ static void start_entropy(const struct config *config)
 
 static struct vfs_node *start_files(const struct bootinfo *info)
 {
+    /* cppcheck-suppress comparePointers ; symbols of the linker script, one object */
     size_t size_bytes = (size_t)(wafer_tar_end - wafer_tar_start);
     const void *tar = size_bytes != 0 ? wafer_tar_start : "";
     if (info->module_count != 0) {

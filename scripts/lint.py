@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Checks what a compiler does not: who includes whom, where assembly lives, file sizes.
 
-Usage: scripts/lint.py [--nm BUILD]         layering, assembly, sizes; with --nm also symbols
-       scripts/lint.py --tidy TOOL -- FLAGS clang-tidy over the kernel's C files
+Usage: scripts/lint.py [--nm BUILD]      layering, assembly, sizes; with --nm also symbols
+       scripts/lint.py --analyze --tidy TOOL --kernel-flags FLAGS --aot-flags FLAGS
+                                         clang-tidy (without aot), gcc -fanalyzer, cppcheck
 
 The layers, each may include itself and what stands left of it:
 
@@ -12,11 +13,11 @@ net and fs never include each other; aot includes only kernel/base; kernel/main.
 may include everything. A symbol check finds hand-written externs that dodge this.
 """
 import argparse
+import concurrent.futures
 import os
 import re
 import subprocess
 import sys
-import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LINES_MAX = 600
@@ -40,6 +41,10 @@ ASSEMBLY = re.compile(r"\b(__asm__|asm\s+volatile|asm\s*\()")
 # What the compiler calls by itself, whatever the layer.
 COMPILER_SYMBOLS = {"memcpy", "memmove", "memset", "memcmp", "__stack_chk_fail",
                     "__stack_chk_guard"}
+# Where gcc's analyzer is mistaken, and why.
+ANALYZER_ERRS = {
+    ("aot/throw_plan.c", "-Wanalyzer-double-free"): "two calls of realloc(NULL) are not two frees",
+}
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 
@@ -123,23 +128,55 @@ def check_symbols(build, problems):
                 problems.append(f"{path}: {layer}/ uses {symbol} of {owner[symbol]}")
 
 
-def run_tidy(tool, flags):
-    """clang-tidy with the checks of .clang-tidy; the kernel's own flags."""
-    files = [path for path in tracked("*.c") if layer_of(path) not in (None, "aot")]
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as log:
-        result = subprocess.run([tool, "--quiet", *files, "--", *flags], cwd=ROOT, text=True,
-                                stderr=log, check=False)
-    return result.returncode
+def analyses(options):
+    """[(file or None, tool, command)]: each file by each tool, cppcheck all at once."""
+    kernel, aot = options.kernel_flags.split(), options.aot_flags.split()
+    gcc = ["gcc", "-fanalyzer", "-O1", "-c", "-o", os.devnull]
+    out = [(None, "cppcheck",
+            ["cppcheck", "--std=c11", "--library=scripts/cppcheck.cfg", "--quiet", "-I.",
+             "--enable=warning,performance,portability", "--inline-suppr", f"-j{os.cpu_count()}",
+             "--suppress=missingIncludeSystem", "--template={file}:{line}: {id}: {message}",
+             *sorted({layer.split("/", maxsplit=1)[0] for layer in BELOW})])]
+    for path in tracked("*.c"):
+        layer = layer_of(path)
+        if layer == "aot":
+            out.append((path, "gcc", [*gcc, *aot, path]))
+        elif layer is not None:
+            out.append((path, "gcc", [*gcc, *kernel, path]))
+            out.append((path, "clang-tidy", [options.tidy, "--quiet", path, "--", *kernel]))
+    return out
+
+
+def run_analysis(work):
+    """What the tool found, as text; empty when all is well."""
+    path, tool, command = work
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace",
+                            check=False)
+    if tool == "clang-tidy":
+        return result.stdout if result.returncode else ""
+    if tool == "gcc" and result.returncode == 0:
+        found = set(re.findall(r"warning: .*\[(-Wanalyzer[\w-]+)\]", result.stderr))
+        return result.stderr if any((path, flag) not in ANALYZER_ERRS for flag in found) else ""
+    return result.stdout + result.stderr
+
+
+def run_analyses(options):
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        texts = [text for text in pool.map(run_analysis, analyses(options)) if text.strip()]
+    print("\n".join(texts), end="", file=sys.stderr)
+    return 1 if texts else 0
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--nm", metavar="BUILD")
+    parser.add_argument("--analyze", action="store_true")
     parser.add_argument("--tidy", metavar="TOOL")
-    parser.add_argument("flags", nargs="*")
+    parser.add_argument("--kernel-flags", default="")
+    parser.add_argument("--aot-flags", default="")
     options = parser.parse_args()
-    if options.tidy:
-        return run_tidy(options.tidy, options.flags)
+    if options.analyze:
+        return run_analyses(options)
     problems = []
     check_sources(problems)
     if options.nm:

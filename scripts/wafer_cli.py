@@ -69,13 +69,14 @@ def make_parser():
                      dest="volumes", help="a disk that outlives the machine, made if there is none "
                      "(ext3; repeatable)")
     run.add_argument("--volume-size", default=wafer_volume.DEFAULT_SIZE, metavar="SIZE",
-                     help=f"of a volume that is made now (default {wafer_volume.DEFAULT_SIZE})")
+                     help="of a volume that is made now, for example 64M (a bare number: bytes; "
+                     f"default {wafer_volume.DEFAULT_SIZE})")
     run.add_argument("--mount", action="append", default=[], metavar="HOST:GUEST[:ro]",
                      dest="mounts", help="a directory of this machine, live: both sides see each "
                      "other's changes (ro: the guest cannot change it; repeatable)")
     run.add_argument("--net", default="auto", metavar="auto|user|none|tap:NAME",
                      help="network card; auto: user networking if the module uses sockets")
-    run.add_argument("--memory", default="", metavar="SIZE", help="RAM, for example 64M or 1G")
+    run.add_argument("--memory", default="", metavar="SIZE", help="RAM, for example 64M or 1G (a bare number: MiB)")
     run.add_argument("--accel", choices=["auto", "tcg", "kvm"], default="auto")
     run.add_argument("--machine", choices=["microvm", "q35", "pc"], default="q35",
                      help="QEMU machine type (default q35)")

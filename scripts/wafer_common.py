@@ -1,5 +1,6 @@
 """What the wafer commands share: errors, tools, and the kernel command line's syntax."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,15 @@ class WaferError(Exception):
     def __init__(self, message, code=EXIT_FAILURE):
         super().__init__(message)
         self.code = code
+
+
+def parse_size(text, bare_unit=""):
+    """Bytes of "64M", "1GiB", "512k"; a bare number counts `bare_unit`. None: not a size."""
+    match = re.fullmatch(r"(\d+)([KMGT]?)(i?B)?", text, re.IGNORECASE)
+    if not match:
+        return None
+    unit = match.group(2).upper() or bare_unit
+    return int(match.group(1)) << {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}[unit]
 
 
 def need_tool(name, package):

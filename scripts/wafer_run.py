@@ -20,7 +20,8 @@ import wafer_build
 import wafer_observe
 import wafer_symbols
 import wafer_volume
-from wafer_common import EXIT_MACHINE, EXIT_USAGE, WaferError, kernel_words, need_tool
+from wafer_common import (EXIT_MACHINE, EXIT_USAGE, WaferError, kernel_words, need_tool,
+                          parse_size)
 
 EXIT_LINE = re.compile(rb"^wafer: exit code (\d+)\s*$")
 STARTED_LINE = re.compile(rb"^wafer: application started\s*$")
@@ -57,14 +58,12 @@ def choose_accel(wanted):
 
 def parse_memory(text):
     """Megabytes; a bare number counts megabytes, as QEMU's -m does."""
-    match = re.fullmatch(r"(\d+)([KMG]?)(i?B)?", text, re.I)
-    if not match:
+    size = parse_size(text, "M")
+    if size is None:
         raise WaferError(f"--memory {text}: write a size such as 64M or 1G", EXIT_USAGE)
-    scale = {"k": 1 / 1024, "m": 1, "": 1, "g": 1024}[match.group(2).lower()]
-    megabytes = int(int(match.group(1)) * scale)
-    if megabytes < 1:
+    if size < 1 << 20:
         raise WaferError(f"--memory {text}: too small", EXIT_USAGE)
-    return megabytes
+    return size >> 20
 
 
 def network_arguments(options, uses_sockets):
@@ -360,7 +359,7 @@ def run(options):
     if artefact.tar:
         arguments += ["-initrd", artefact.tar]
     for volume in options.volumes:
-        volume.make(wafer_volume.parse_size(options.volume_size))
+        volume.make(wafer_volume.volume_bytes(options.volume_size))
         arguments += volume.machine_arguments(options.machine)
     for mount in options.mounts:
         arguments += mount.machine_arguments(options.machine)

@@ -1,21 +1,19 @@
 """--volume FILE:GUEST: disks that outlive the machine, with a file system Linux reads."""
 import os
-import re
 import shutil
 
-from wafer_common import EXIT_USAGE, WaferError, quote, run_step
+from wafer_common import EXIT_USAGE, WaferError, parse_size, quote, run_step
 
 DEFAULT_SIZE = "1G"
 SMALLEST_BYTES = 8 << 20
-UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
 # ext3: a journal makes each operation whole after a crash, and the kernel knows no more of ext4.
 MAKE = ["-q", "-F", "-t", "ext3", "-b", "4096", "-m", "0", "-L", "wafer"]
 
 
-def parse_size(text):
-    match = re.fullmatch(r"(\d+)([KMGT]?)i?B?", text, re.IGNORECASE)
-    size = int(match.group(1)) << UNITS.get(match.group(2).upper(), 0) if match else 0
-    if size < SMALLEST_BYTES:
+def volume_bytes(text):
+    """A bare number counts bytes."""
+    size = parse_size(text)
+    if size is None or size < SMALLEST_BYTES:
         raise WaferError(f"--volume-size {text}: write a size of 8M or more, for example 1G",
                          EXIT_USAGE)
     return size

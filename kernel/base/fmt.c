@@ -49,7 +49,8 @@ static void put_number(struct output *out, const struct spec *spec, uint64_t val
     char *at = end;
     const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
     while (value != 0) {
-        *--at = digits[value % base];
+        /* cppcheck takes the base, 8, 10 or 16, for the value. */
+        *--at = digits[value % base]; /* cppcheck-suppress zerodivcond */
         value /= base;
     }
     size_t prefix_length = strlen(prefix);

@@ -124,6 +124,7 @@ extern const struct smap_site smap_sites_start[], smap_sites_end[];
 
 static void patch_smap_sites(void)
 {
+    /* cppcheck-suppress comparePointers ; symbols of the linker script, one object */
     for (const struct smap_site *site = smap_sites_start; site < smap_sites_end; site++) {
         uint8_t *code =
             (uint8_t *)((uintptr_t)&site->distance + (uintptr_t)(intptr_t)site->distance);

@@ -144,12 +144,13 @@ class Engines:
 
         Allowed is, at -O1 and above: a load that leaves the memory does not trap, or
         another trap comes first. Unoptimised code must be exact, so that a mistake
-        in the translation is never taken for this.
+        in the translation is never taken for this. What fails later in the script is
+        not looked at: the code went on where it should have ended.
         """
         if not case.failures:
             return "same"
         if "" in case.failures or case.level == 0 \
-                or not all(line.endswith(MEMORY_TRAP) for line in case.failures):
+                or not next(iter(case.failures)).endswith(MEMORY_TRAP):
             return "different"
         exact = dataclasses.replace(case, level=0, lines=list(case.lines), failures={})
         self.run_compiled([exact])

@@ -546,8 +546,8 @@ class Generator:
         self.module.functions.append(Function(("", results), "", (results, (code,))))
         self.module.exports.append((name, "function", len(self.module.functions) - 1))
 
-    def add_helpers(self):
-        """reset brings the state back; v shows a vector."""
+    def add_reset(self):
+        """What brings the state back after an access outside of memory."""
         code = const("i", 0) * 2 + b"\x3f\0" + const("i", 16) + b"\x74\xfc\x0b\0"
         code += const("i", 512) + const("i", 0) + const("i", 100) + b"\xfc\x08\2\0"
         for at, (letter, bits) in enumerate(self.module.globals):
@@ -555,6 +555,11 @@ class Generator:
         code += const("i", 0) * 2 + const("i", self.count + 1)
         code += b"\xfc\x0c\2\0"
         self.helper("reset", code)
+
+    def add_helpers(self):
+        """v shows a vector."""
+        if self.risk:
+            self.add_reset()
         for at, (letter, _) in enumerate(self.module.globals):
             if letter == "V":
                 self.helper("v", b"\x23" + leb(at) + b"\xfd\x1d\0\x23" + leb(at)

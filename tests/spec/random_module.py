@@ -74,6 +74,7 @@ class Module:
         self.globals = []        # (letter, first bits)
         self.tables = []         # (letter, minimum, maximum)
         self.memory = None       # (minimum, maximum)
+        self.memory_is_64 = False
         self.tags = []           # parameters
         self.data = []           # (offset or None for passive, bytes)
         self.elements = []       # ((table, offset) or None for passive, [function or None])
@@ -94,11 +95,12 @@ class Module:
             out += section(4, vector([CODES[letter] + b"\1" + leb(low) + leb(high)
                                       for letter, low, high in self.tables]))
         if self.memory:
-            out += section(5, b"\1\1" + leb(self.memory[0]) + leb(self.memory[1]))
+            out += section(5, (b"\1\5" if self.memory_is_64 else b"\1\1") + leb(self.memory[0]) + leb(self.memory[1]))
         if tags:
             out += section(13, vector(tags))
-        out += section(6, vector([CODES[letter] + b"\1" + const(letter, bits) + END
-                                  for letter, bits in self.globals]))
+        if self.globals:
+            out += section(6, vector([CODES[letter] + b"\1" + const(letter, bits) + END
+                                      for letter, bits in self.globals]))
         kinds = {"function": 0, "table": 1, "memory": 2, "global": 3}
         out += section(7, vector([name(text) + bytes([kinds[kind]]) + leb(index)
                                   for text, kind, index in self.exports]))

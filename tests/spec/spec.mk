@@ -30,7 +30,7 @@ SUITE_SPEC = tests/spec/run.py --out $(O) --suite $(SPEC_SUITE) $(SPEC_FILES); \
     tests/spec/run.py --out $(O) --suite $(SPEC_SUITE) --flags=-O0 own/; \
     tests/spec/kernel_sample.py --out $(O) --suite $(SPEC_SUITE); \
     tests/spec/differential.py --out $(O) --count 400; tests/spec/absurd.py --out $(O); \
-    tests/spec/command.py --out $(O)
+    tests/spec/command.py --out $(O); tests/spec/bounds.py --out $(O)
 # Compiled code against Node's engine: seeds SEED to SEED + MODULES - 1; goes on where it was stopped.
 MODULES ?= 100000
 SEED ?= 1

@@ -255,7 +255,8 @@ static void a_directory_hands_on_no_more_than_it_has(void **state)
     assert_int_equal(wasi_path_create_directory(3, PATH, guest_put_text(PATH, "dir")), 0);
     assert_int_equal(wasi_path_open(3, 0, PATH, 3, WASI_OFLAG_DIRECTORY_BIT,
                                     WASI_RIGHT_PATH_OPEN_BIT | WASI_RIGHT_PATH_LINK_SOURCE_BIT |
-                                        WASI_RIGHT_PATH_LINK_TARGET_BIT,
+                                        WASI_RIGHT_PATH_LINK_TARGET_BIT |
+                                        WASI_RIGHT_PATH_RENAME_SOURCE_BIT,
                                     WASI_RIGHT_FD_READ_BIT, 0, OUT),
                      0);
     uint32_t fd = guest_get_u32(OUT);
@@ -270,7 +271,9 @@ static void a_directory_hands_on_no_more_than_it_has(void **state)
                      NOTCAPABLE);
     assert_int_equal(wasi_path_open(fd, 0, PATH, length, WASI_OFLAG_CREAT_BIT, 0, 0, 0, OUT),
                      NOTCAPABLE);
-    /* A link must not carry the file to where more is allowed. */
+    /* Neither a link nor another name must carry the file to where more is allowed. */
+    assert_int_equal(wasi_path_rename(fd, PATH, length, 3, PATH2, guest_put_text(PATH2, "gained")),
+                     NOTCAPABLE);
     assert_int_equal(wasi_path_link(fd, 0, PATH, length, 3, PATH2, guest_put_text(PATH2, "gained")),
                      NOTCAPABLE);
 }
