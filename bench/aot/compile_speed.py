@@ -64,11 +64,12 @@ def contestants(out, waferc):
 
 
 def packaged_modules(build):
-    """{title: function that returns the path}, fetched as tests/apps/run.py does."""
-    spec = importlib.util.spec_from_file_location("apps", os.path.join(ROOT, "tests/apps/run.py"))
+    """{title: function that returns the path}, fetched as the tests of applications do."""
+    spec = importlib.util.spec_from_file_location(
+        "harness", os.path.join(ROOT, "tests/apps/harness.py"))
     apps = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(apps)
-    bench = apps.Bench(build)
+    bench = apps.Bench(build, full=False)
     def finder(package, file):
         def find():
             try:
