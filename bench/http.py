@@ -35,7 +35,7 @@ import netns  # noqa: E402
 
 ADDRESS = contestants.ADDRESS
 ICOUNT = ("-icount", "shift=0")
-WRK_SECONDS = 8
+WRK_SECONDS = 6
 LOADS = [(2, 64), (16, 800)]  # threads and connections; the second is the paper's
 PAGE_BYTES = 4096
 
@@ -54,10 +54,9 @@ def per_request(monitor, connections, requests, runs, path="/"):
     return statistics.median(results)
 
 
-def counted(guest, quick):
-    """The figures that count instructions."""
-    figures = {}
-    requests, runs = (640, 3) if quick else (3200, 5)
+def counted(guest, figures, quick):
+    """The figures that count instructions. This and the others fill `figures` in."""
+    requests, runs = (640, 3) if quick else (1600, 3)
     with guest.running(*ICOUNT) as monitor:
         for connections in (1, 64):
             figures[f"instructions/request, {connections} open"] = \
@@ -72,21 +71,20 @@ def counted(guest, quick):
                 per_request(monitor, 64, requests, runs)
         for connections, _ in resting:
             connections.close()
-    return figures
 
 
-def huge(guest):
+def huge(guest, figures):
     """One response of HUGE_BYTES."""
     with guest.running(*ICOUNT, memory_mib=4096, huge=True) as monitor:
         before = monitor.instructions()
         size = load.download(ADDRESS, "/" + contestants.HUGE_NAME, seconds=400)
         if size != contestants.HUGE_BYTES:
             raise RuntimeError(f"the large file arrived with {size} bytes")
-        return {"instructions/KiB, 1 GiB file":
-                (monitor.instructions() - before) / (size / 1024)}
+        figures["instructions/KiB, 1 GiB file"] = \
+            (monitor.instructions() - before) / (size / 1024)
 
 
-def hundred_thousand(guest):
+def hundred_thousand(guest, figures):
     """100,000 open connections in a machine of 1 GiB."""
     count = 100000
     pages = kernel_memory.PageCounter(guest.image)
@@ -95,15 +93,15 @@ def hundred_thousand(guest):
         connections = crowd.Crowd(ADDRESS, count - 64)
         clients = load.Load(ADDRESS, 64, seconds=600)
         clients.round()
-        used = (free - pages.free(monitor)) * PAGE_BYTES / count
+        figures["bytes of RAM for each of 100,000 connections, 1 GiB machine"] = \
+            (free - pages.free(monitor)) * PAGE_BYTES / count
         clients.close()
-        cost = per_request(monitor, 64, 3200, 5)
+        figures["instructions/request, 64 active of 100,000 open"] = \
+            per_request(monitor, 64, 3200, 5)
         connections.close()
-    return {"bytes of RAM for each of 100,000 connections, 1 GiB machine": used,
-            "instructions/request, 64 active of 100,000 open": cost}
 
 
-def exits(guest, out):
+def exits(guest, figures, out):
     """Notifications and interrupts a request at 64 connections."""
     log = os.path.join(out, "bench", f"trace-{guest.name}.log")
     with guest.running("-trace", "virtio_queue_notify", "-trace", "virtio_notify*", "-D",
@@ -119,8 +117,8 @@ def exits(guest, out):
     os.remove(log)
     notifications = sum("virtio_queue_notify" in line for line in lines)
     interrupts = sum("virtio_notify" in line for line in lines)
-    return {"notifications/request, 64 open": notifications / done,
-            "interrupts/request, 64 open": interrupts / done}
+    figures["notifications/request, 64 open"] = notifications / done
+    figures["interrupts/request, 64 open"] = interrupts / done
 
 
 def wrk(guest, threads, connections):
@@ -145,44 +143,58 @@ def milliseconds(text):
                                     None: 1}[match.group(2)]
 
 
-def wall_clock(guests, rounds):
-    """Figures by wall time, in rounds over all guests: medians, and the range of requests/s."""
-    results = {guest.name: {} for guest in guests}
-    for number in range(rounds):
-        for guest in guests:
-            say(f"wrk, round {number + 1} of {rounds}: {guest.title}")
-            with guest.running() as _:
-                for threads, connections in LOADS:
-                    for figure, value in wrk(guest, threads, connections).items():
-                        results[guest.name].setdefault(figure, []).append(value)
-    figures = {}
-    for name, rows in results.items():
-        figures[name] = {figure: statistics.median(values) for figure, values in rows.items()}
-        for figure, values in rows.items():
-            if figure.endswith("requests/s") and rounds > 1:
-                figures[name][figure + ", lowest"] = min(values)
-                figures[name][figure + ", highest"] = max(values)
-    return figures
+def wall_clock(guest, figures, measured):
+    """wrk's figures of one boot: the medians with those of the rounds before in `measured`."""
+    with guest.running() as _:
+        for threads, connections in LOADS:
+            for figure, value in wrk(guest, threads, connections).items():
+                measured.setdefault(figure, []).append(value)
+    for figure, values in measured.items():
+        figures[figure] = statistics.median(values)
+        if figure.endswith("requests/s") and len(values) > 1:
+            figures[figure + ", lowest"] = min(values)
+            figures[figure + ", highest"] = max(values)
 
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def save(path, guests, table):
-    rows = list(dict.fromkeys(row for figures in table.values() for row in figures))
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["figure", *(guest.title for guest in guests)])
-        for row in rows:
-            cells = [table[guest.name].get(row) for guest in guests]
-            writer.writerow([row, *("" if cell is None else f"{cell:.3f}" for cell in cells)])
-    print("| figure | " + " | ".join(guest.title for guest in guests) + " |")
-    print("|---" * (1 + len(guests)) + "|")
-    for row in rows:
-        cells = [table[guest.name].get(row) for guest in guests]
-        print(f"| {row} | " + " | ".join("" if cell is None else f"{cell:,.2f}" if cell < 20
-                                         else f"{cell:,.0f}" for cell in cells) + " |")
+class Table:
+    """Figures by guest; the file is written after each step, so that a cut run leaves its part."""
+
+    def __init__(self, path, guests):
+        self.path, self.guests = path, guests
+        self.figures = {guest.name: {} for guest in guests}
+
+    def step(self, guest, what, measure, *arguments):
+        say(f"{guest.title}: {what}")
+        try:
+            measure(guest, self.figures[guest.name], *arguments)
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            say(f"note: {guest.title}: {what}: {error}")
+        self.save()
+
+    def rows(self):
+        """Each figure with its values, in the order in which figures were first measured."""
+        names = dict.fromkeys(row for figures in self.figures.values() for row in figures)
+        return [(row, [self.figures[guest.name].get(row) for guest in self.guests])
+                for row in names]
+
+    def save(self):
+        with open(self.path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["figure", *(guest.title for guest in self.guests)])
+            for row, cells in self.rows():
+                writer.writerow([row, *("" if cell is None else f"{cell:.3f}" for cell in cells)])
+
+    def print(self):
+        print("| figure | " + " | ".join(guest.title for guest in self.guests) + " |")
+        print("|---" * (1 + len(self.guests)) + "|")
+        for row, cells in self.rows():
+            print(f"| {row} | " + " | ".join(
+                "" if cell is None else f"{cell:,.2f}" if cell < 20 else f"{cell:,.0f}"
+                for cell in cells) + " |", flush=True)
 
 
 def main():
@@ -203,23 +215,23 @@ def main():
     if not options.quick:
         contestants.make_huge_tar(out)
     netns.enter()
-    table = {}
+    table = Table(os.path.join(out, "bench", "http.csv"), guests)
     for guest in guests:
-        say(f"counting instructions: {guest.title}")
-        table[guest.name] = counted(guest, options.quick)
-        if not options.quick:
-            table[guest.name].update(huge(guest))
-        if not options.quick and guest.name == "wafer":
-            table[guest.name].update(hundred_thousand(guest))
-        table[guest.name].update(exits(guest, out))
-    for name, figures in wall_clock(guests, 1 if options.quick else options.rounds).items():
-        table[name].update(figures)
-    path = os.path.join(out, "bench", "http.csv")
-    save(path, guests, table)
+        table.step(guest, "instructions", counted, options.quick)
+        table.step(guest, "notifications and interrupts", exits, out)
+    measured = {guest.name: {} for guest in guests}
+    for number in range(1 if options.quick else options.rounds):
+        for guest in guests:
+            table.step(guest, f"wrk, round {number + 1}", wall_clock, measured[guest.name])
+    for guest in () if options.quick else guests:
+        if guest.name == "wafer":
+            table.step(guest, "100,000 connections", hundred_thousand)
+        table.step(guest, "the large file", huge)
+    table.print()
     drawing = os.path.join(machine.ROOT, "docs", "http.svg") if options.docs else \
         os.path.join(out, "bench", "http.svg")
-    chart.draw(path, drawing)
-    say(f"saved {path} and {drawing}")
+    chart.draw(table.path, drawing)
+    say(f"saved {table.path} and {drawing}")
     return 0
 
 

@@ -99,7 +99,7 @@ def content_length(head):
     raise RuntimeError("an answer without Content-Length")
 
 
-def wait_for_server(address, seconds=120):
+def wait_for_server(address, seconds=300):
     """Until a request is answered."""
     deadline = time.monotonic() + seconds
     while True:
