@@ -20,7 +20,7 @@ static enum err wait_for_answer(struct virtio_device *device, struct virtqueue *
             virtio_mark_broken(device, "it did not answer a request for 30 seconds");
             break;
         }
-        wait_once(now_ns + SLEEP_NS);
+        wait_for_device(now_ns + SLEEP_NS);
     }
     virtqueue_disarm(queue);
     if (device->broken || !virtqueue_pop(queue, &completion)) {

@@ -23,12 +23,16 @@
 #define LOOK_AGAIN_NS 2000000u
 /* How long after the time limit the kernel may take to come to a stop by itself. */
 #define GRACE_NS 500000000u
+/* How long disks may take after that to hold what was written; scripts/wafer waits 5 s. */
+#define FAREWELL_NS 3000000000u
 
 static struct {
     struct wait_poller *first;
     struct wait_poller **last_link;
     uint64_t limit_ns;
     bool halted;
+    bool in_request;   /* a driver waits for its device */
+    bool is_over;      /* the limit has passed: the machine says farewell, without interrupts */
     uint64_t timer_ns; /* when the timer will fire; WAIT_FOREVER: it is not running */
 } waiting = {.last_link = &waiting.first, .limit_ns = WAIT_FOREVER, .timer_ns = WAIT_FOREVER};
 
@@ -87,12 +91,22 @@ static _Noreturn void expire(uint64_t rip, uint64_t rbp)
     static const char text[] = "wafer: the time limit has passed; running then:\n";
     console_write(CONSOLE_LOG, text, sizeof(text) - 1);
     backtrace_print(rip, rbp, false);
+    /*
+     * Disks are brought up to date now, which may wait for them. This may be the timer's stack,
+     * which the next interrupt would begin anew: none comes from here on.
+     */
+    x86_interrupts_disable();
+    waiting.is_over = true;
+    waiting.limit_ns = clock_monotonic_ns() + FAREWELL_NS;
     machine_exit(EXIT_CODE_TIMEOUT);
 }
 
 static void check_limit(void)
 {
     if (clock_monotonic_ns() >= waiting.limit_ns) {
+        if (waiting.is_over) {
+            machine_exit(EXIT_CODE_TIMEOUT);
+        }
         const uint64_t *frame = __builtin_frame_address(0);
         expire(frame[1] - 1, frame[0]);
     }
@@ -111,7 +125,7 @@ void wait_timer_fired(uint64_t rip, uint64_t rbp, bool in_wasm)
     }
     if (now < waiting.limit_ns) {
         ensure_timer(waiting.limit_ns);
-    } else if (in_wasm || waiting.halted) {
+    } else if (in_wasm || (waiting.halted && !waiting.in_request)) {
         expire(rip, rbp);
     } else if (now < waiting.limit_ns + GRACE_NS) {
         ensure_timer(waiting.limit_ns + GRACE_NS);
@@ -173,9 +187,12 @@ static void halt_until(uint64_t deadline_ns, uint32_t events)
     clock_add_halted_ns(clock_monotonic_ns() - start);
 }
 
-void wait_once(uint64_t deadline_ns)
+static void sleep_once(uint64_t deadline_ns)
 {
-    check_limit();
+    if (waiting.is_over) {
+        x86_pause();
+        return;
+    }
     /* Read first: an interrupt during the polls below means that they may have missed it. */
     uint32_t events = irq_event_count();
     uint64_t next = deadline_ns < waiting.limit_ns ? deadline_ns : waiting.limit_ns;
@@ -189,4 +206,20 @@ void wait_once(uint64_t deadline_ns)
         next = next < now + LOOK_AGAIN_NS ? next : now + LOOK_AGAIN_NS;
     }
     ensure_timer_enabled(next);
+}
+
+void wait_once(uint64_t deadline_ns)
+{
+    check_limit();
+    sleep_once(deadline_ns);
+}
+
+void wait_for_device(uint64_t deadline_ns)
+{
+    if (waiting.is_over) {
+        check_limit();
+    }
+    waiting.in_request = true;
+    sleep_once(deadline_ns);
+    waiting.in_request = false;
 }

@@ -35,3 +35,10 @@ bool wait_poll(void);
  * caller re-checks its own condition and calls again.
  */
 void wait_once(uint64_t deadline_ns);
+
+/*
+ * The same in the middle of a request to a device, whose driver could not be called for another
+ * one: the time limit waits until the kernel is out of it. Once the limit has passed,
+ * while the machine says farewell, neither sleeps nor polls.
+ */
+void wait_for_device(uint64_t deadline_ns);

@@ -19,7 +19,7 @@
 static struct fake_virtio fake;
 static struct p9_channel *channel;
 static bool silent;          /* does not answer */
-static bool late;            /* answers in wait_once */
+static bool late;            /* answers in wait_for_device */
 static uint32_t lie_id;      /* returns this id, when not 0 */
 static uint32_t extra_bytes; /* claims to have written so many more */
 
@@ -46,7 +46,7 @@ static void on_notify(struct fake_virtio *device, uint16_t queue)
     }
 }
 
-void wait_once(uint64_t deadline_ns)
+void wait_for_device(uint64_t deadline_ns)
 {
     if (late) {
         serve();

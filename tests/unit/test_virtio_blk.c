@@ -29,7 +29,7 @@ static unsigned flushes;
 static uint32_t largest;
 static uint8_t answer;  /* status of the next request */
 static bool silent;     /* does not answer */
-static bool late;       /* answers in wait_once */
+static bool late;       /* answers in wait_for_device */
 static uint32_t lie_id; /* returns this id, when not 0 */
 
 static void serve(void)
@@ -77,7 +77,7 @@ static void on_notify(struct fake_virtio *device, uint16_t queue)
     }
 }
 
-void wait_once(uint64_t deadline_ns)
+void wait_for_device(uint64_t deadline_ns)
 {
     if (late) {
         serve();

@@ -94,6 +94,17 @@ class Suite(Folder):
         expect(result.returncode == 1 and "No space left" in result.stdout, result.stdout[-300:])
         check_clean(disk)
 
+    def test_the_time_limit_loses_nothing(self):
+        """A program that hangs in its own code is ended; what it wrote is on the disk."""
+        for machine in ("q35", "microvm"):
+            disk = self.path(f"limit-{machine}.img")
+            make_disk(disk, 32, "-t", "ext3", "-J", "size=4")
+            result = self.run("--machine", machine, "--volume", f"{disk}:/data", "--timeout", "3",
+                              "--", "/data", "-1")
+            expect(result.returncode == 124 and "written" in result.stdout, result.stdout)
+            check_clean(disk)
+            expect(read_file(disk, "/u299") == "unsynced 299\n", "the last file is not there")
+
     def test_foreign_disk_is_refused_in_words(self):
         disk = self.path("ext4.img")
         make_disk(disk, 32, "-t", "ext4")

@@ -3,6 +3,7 @@
  *
  *   writer DIRECTORY        continues after what it finds
  *   writer DIRECTORY COUNT  stops after so many files
+ *   writer DIRECTORY -1     writes 300 files, syncs none, and computes for ever
  *
  * File number i holds i + 1 lines "i"; file i - 40 is removed after file i was synced. The file
  * `log` has one line for each file ever written. "synced i" on standard output promises all that.
@@ -72,9 +73,28 @@ static int log_open(int *count)
     return log;
 }
 
+static _Noreturn void write_and_hang(void)
+{
+    for (int i = 0; i < 300; i++) {
+        char path[256];
+        snprintf(path, sizeof(path), "%s/u%d", directory, i);
+        FILE *file = fopen(path, "w");
+        if (file == NULL || fprintf(file, "unsynced %d\n", i) < 0 || fclose(file) != 0) {
+            fail(path);
+        }
+    }
+    printf("written\n");
+    fflush(stdout);
+    for (volatile unsigned turns = 0;; turns++) {
+    }
+}
+
 int main(int argc, char **argv)
 {
     directory = argc > 1 ? argv[1] : "/data";
+    if (argc > 2 && atoi(argv[2]) < 0) {
+        write_and_hang();
+    }
     int limit = argc > 2 ? atoi(argv[2]) : 1 << 30;
     int count;
     int log = log_open(&count);
