@@ -267,7 +267,7 @@ enum err paging_cut(uint64_t virtual_address, uint64_t size_bytes)
     uint64_t at = virtual_address & ~(level_bytes(LEVEL_2M) - 1);
     for (; at < end; at += level_bytes(LEVEL_2M)) {
         uint64_t *entry;
-        struct phys_addr page;
+        struct phys_addr page = {0};
         enum err error = walk_to(at, LEVEL_2M, &entry);
         if (error == ERR_OK && (*entry & (ENTRY_PRESENT_BIT | ENTRY_LARGE_BIT)) ==
                                    (ENTRY_PRESENT_BIT | ENTRY_LARGE_BIT)) {
