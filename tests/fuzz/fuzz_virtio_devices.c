@@ -149,6 +149,11 @@ void wait_once(uint64_t deadline_ns)
     }
 }
 
+void wait_for_device(uint64_t deadline_ns)
+{
+    wait_once(deadline_ns);
+}
+
 static void drive_disk(void)
 {
     static uint8_t memory[TRANSFER_MAX + 16];
