@@ -48,6 +48,24 @@ static void hide_operand(struct unit *unit, LLVMValueRef user, unsigned operand)
     }
 }
 
+/* What instruction selection takes for a sum with a constant. */
+static void hide_in_index(struct unit *unit, LLVMValueRef index)
+{
+    if (!LLVMIsAInstruction(index)) {
+        return;
+    }
+    LLVMOpcode opcode = LLVMGetInstructionOpcode(index);
+    if (opcode == LLVMAdd || opcode == LLVMOr) {
+        /* Unoptimised code has its constants on either side. */
+        hide_operand(unit, index, 0);
+        hide_operand(unit, index, 1);
+    } else if (opcode == LLVMSelect) {
+        /* Neighbouring constants become one of them and the condition. */
+        hide_operand(unit, index, 1);
+        hide_operand(unit, index, 2);
+    }
+}
+
 /* Sums with a register: instruction selection would make the constant a displacement. */
 #define CHAIN_MAX 8
 
@@ -58,11 +76,7 @@ static void hide_in_sum(struct unit *unit, LLVMValueRef address, int depth)
         return;
     }
     LLVMValueRef index = LLVMGetOperand(address, 1);
-    if (LLVMIsAInstruction(index) && LLVMGetInstructionOpcode(index) == LLVMAdd) {
-        /* Unoptimised code has its constants on either side. */
-        hide_operand(unit, index, 0);
-        hide_operand(unit, index, 1);
-    }
+    hide_in_index(unit, index);
     for (LLVMUseRef use = LLVMGetFirstUse(address); use != NULL; use = LLVMGetNextUse(use)) {
         LLVMValueRef user = LLVMGetUser(use);
         if (LLVMIsAGetElementPtrInst(user) && LLVMGetOperand(user, 0) == address &&

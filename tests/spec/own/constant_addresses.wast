@@ -15,6 +15,18 @@
 (assert_trap (invoke "store") "out of bounds memory access")
 (assert_trap (invoke "copy") "out of bounds memory access")
 
+;; A choice between neighbouring constants becomes one of them and the condition, so optimised code
+;; did not link either.
+(module
+  (memory 1)
+  (global $g (mut i32) (i32.const 0))
+  (func (export "set") (global.set $g (i32.const 7)))
+  (func (export "choose")
+    (i32.store offset=0xffffffff
+      (i32.sub (i32.const 559038738) (i32.eqz (global.get $g)))
+      (i32.const -15))))
+(assert_trap (invoke "choose") "out of bounds memory access")
+
 ;; The optimiser proves these results useless; unoptimised code keeps the loads all the same,
 ;; and optimised code keeps those whose uselessness shows before it runs.
 (module
