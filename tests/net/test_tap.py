@@ -309,6 +309,11 @@ def connect_from_used_port(connection, target):
             time.sleep(0.01)
 
 
+# Below ip_local_port_range: one that Linux gave to an earlier connection of another check is
+# refused while that one is in TIME_WAIT, whatever SO_REUSEADDR says here.
+REUSED_PORT = 20404
+
+
 def check_reuse(host, address):
     """Our side closes first and sits in TIME_WAIT; a newer SYN may take its place."""
     for index in range(20):
@@ -317,16 +322,15 @@ def check_reuse(host, address):
             with socket.socket() as connection:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 connection.settimeout(30)
-                connection.bind((LINUX, 40404))
+                connection.bind((LINUX, REUSED_PORT))
                 connect_from_used_port(connection, (address, 19))
                 connection.sendall(b"1000\n")
                 got = read_all(connection)
             assert got == PATTERN[:1000]
         except (AssertionError, OSError) as error:
-            # Seen once in many runs, under load, and never again: here is what it takes to tell why.
             raise AssertionError(
                 f"round {index}: {error!r}, {len(got)} bytes\n{host.ask('state')}\n"
-                + sh("ss", "-tani", "sport", "=", ":40404", check=False)) from error
+                + sh("ss", "-tani", "sport", "=", f":{REUSED_PORT}", check=False)) from error
 
 
 def set_sysctl(name, value):
