@@ -10,6 +10,11 @@
 
 #define VISIT_MAX 256u
 
+static bool is_all_ones(LLVMValueRef value)
+{
+    return LLVMIsAConstantInt(value) && LLVMConstIntGetSExtValue(value) == -1;
+}
+
 /* The result does not depend on the operand: LLVM will drop it. */
 static bool ignores_operands(LLVMValueRef user)
 {
@@ -22,6 +27,11 @@ static bool ignores_operands(LLVMValueRef user)
         b = LLVMGetOperand(user, 1);
         a = LLVMGetOperand(user, 0);
         return (LLVMIsConstant(b) && LLVMIsNull(b)) || (LLVMIsConstant(a) && LLVMIsNull(a));
+    case LLVMOr:
+        return is_all_ones(LLVMGetOperand(user, 0)) || is_all_ones(LLVMGetOperand(user, 1));
+    case LLVMSelect:
+        /* Then the condition decides nothing. */
+        return LLVMGetOperand(user, 1) == LLVMGetOperand(user, 2);
     case LLVMSub:
     case LLVMXor:
     case LLVMICmp:
