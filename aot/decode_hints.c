@@ -3,7 +3,7 @@
 #include <string.h>
 
 /*
- * Branch hints: custom section metadata.code.branch_hint (branch hinting proposal, phase 5;
+ * Branch hints: custom section metadata.code.branch_hint (branch hinting proposal;
  * its binary format is that of code metadata, Wasm core appendix). For each function, in order,
  * (offset from the start of its body, 1, 0 or 1), in order.
  *
