@@ -126,7 +126,7 @@ def wrk(guest, threads, connections):
     label = f"wrk -t{threads} -c{connections}"
     output = subprocess.run(
         ["wrk", f"-t{threads}", f"-c{connections}", f"-d{WRK_SECONDS}s", "--latency",
-         f"http://{netns.GUEST}/"], capture_output=True, text=True, check=True).stdout
+         f"http://{netns.GUEST}:80/"], capture_output=True, text=True, check=True).stdout
     errors = re.search(r"(Socket errors|Non-2xx).*", output)
     if errors:
         print(f"note: {guest.name}, {label}: {errors.group(0)}", file=sys.stderr)

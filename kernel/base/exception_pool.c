@@ -14,7 +14,7 @@
 
 static uint64_t *slot_at(const struct wasm_table *chunk, uint64_t index)
 {
-    return (uint64_t *)(void *)((uint8_t *)chunk->base + index * chunk->element_bytes);
+    return (uint64_t *)((uintptr_t)chunk->base + index * chunk->element_bytes);
 }
 
 /* The slot that holds the address; NULL when none does. */

@@ -62,7 +62,7 @@ class Wrk:
     def __init__(self, seconds, connections, *options):
         self.process = subprocess.Popen(
             ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", "--latency",
-             *options, f"http://{netns.GUEST}/"], stdout=subprocess.PIPE, text=True)
+             *options, f"http://{netns.GUEST}:80/"], stdout=subprocess.PIPE, text=True)
 
     def finish(self):
         """Returns (requests, p99 as wrk writes it, errors)."""
