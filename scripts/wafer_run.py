@@ -375,7 +375,7 @@ def run(options):
     if options.verbose:
         print("wafer: " + " ".join([qemu] + arguments), file=sys.stderr)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda signal_number, frame: sys.exit(128 + signal_number))
+        signal.signal(number, end_by_signal)
     start_deadline = float("inf") if options.gdb else time.monotonic() + options.boot_timeout
     try:
         machine.start([qemu] + arguments + options.qemu)
@@ -390,6 +390,13 @@ def run(options):
         return code
     finally:
         machine.stop()
+
+
+def end_by_signal(number, _frame):
+    """Once: a second signal must not interrupt the clean-up."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def is_terminal(fd):
