@@ -219,8 +219,7 @@ static enum err wait_for_events(struct poll_set *set)
 static enum err check_arguments(struct guest_addr in, struct guest_addr out, uint32_t count,
                                 struct guest_addr nevents, enum wasi_snapshot snapshot)
 {
-    uint32_t stride_bytes =
-        snapshot == WASI_SNAPSHOT_UNSTABLE ? WASI_SUBSCRIPTION0_BYTES : WASI_SUBSCRIPTION_BYTES;
+    uint32_t stride_bytes = wasi_subscription_bytes(snapshot);
     enum err error;
 
     if (count == 0) {

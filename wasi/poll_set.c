@@ -262,14 +262,9 @@ static void resize(struct poll_set *set, uint32_t count)
     }
 }
 
-static uint32_t stride_of(enum wasi_snapshot snapshot)
-{
-    return snapshot == WASI_SNAPSHOT_UNSTABLE ? WASI_SUBSCRIPTION0_BYTES : WASI_SUBSCRIPTION_BYTES;
-}
-
 static enum err read_one(struct poll_set *set, uint32_t index)
 {
-    uint32_t stride_bytes = stride_of(set->snapshot);
+    uint32_t stride_bytes = wasi_subscription_bytes(set->snapshot);
     uint8_t raw[WASI_SUBSCRIPTION0_BYTES];
     struct subscription subscription;
     enum err error = guest_read(guest_offset(set->list, index * stride_bytes), raw, stride_bytes);
@@ -284,7 +279,7 @@ static enum err read_one(struct poll_set *set, uint32_t index)
 /* Those from `first` to before `end`: passes over what is unchanged. */
 static enum err read_range(struct poll_set *set, uint32_t first, uint32_t end)
 {
-    uint32_t stride_bytes = stride_of(set->snapshot);
+    uint32_t stride_bytes = wasi_subscription_bytes(set->snapshot);
 
     for (uint32_t index = first; index < end; index++) {
         enum err error;
@@ -305,7 +300,7 @@ static enum err read_range(struct poll_set *set, uint32_t first, uint32_t end)
 /* Of the first `count`, those that may have changed. */
 static enum err read_written(struct poll_set *set, uint32_t count)
 {
-    uint32_t stride_bytes = stride_of(set->snapshot);
+    uint32_t stride_bytes = wasi_subscription_bytes(set->snapshot);
     uint32_t size_bytes = count * stride_bytes;
     uint32_t offset = 0;
     uint32_t next;
@@ -362,7 +357,7 @@ enum err wasi_poll_set_update(struct poll_set *set, struct guest_addr list, uint
     }
     if (error == ERR_OK && count >= POLL_WATCH_MIN) {
         if (set->watched_count < count) {
-            guest_watch(list, count * stride_of(snapshot));
+            guest_watch(list, count * wasi_subscription_bytes(snapshot));
             set->watched_count = count;
         }
         set->is_watched = true;

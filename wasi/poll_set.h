@@ -27,6 +27,7 @@
 #include "wasi/descriptor.h"
 #include "wasi/filestat.h"
 #include "wasi/guest_memory.h"
+#include "wasi/types.h"
 
 struct poll_entry {
     uint64_t userdata;
@@ -68,6 +69,12 @@ extern struct poll_set wasi_poll_set;
 
 /* The most subscriptions that one call may have: two for each possible descriptor. */
 #define POLL_SUBSCRIPTIONS_MAX (2u * 262144u)
+
+/* A subscription's size in the guest's list: the two snapshots differ. */
+static inline uint32_t wasi_subscription_bytes(enum wasi_snapshot snapshot)
+{
+    return snapshot == WASI_SNAPSHOT_UNSTABLE ? WASI_SUBSCRIPTION0_BYTES : WASI_SUBSCRIPTION_BYTES;
+}
 
 /*
  * Brings the set up to date with the guest's list of `count`, whose memory has been checked.
