@@ -33,6 +33,17 @@ include trace/sources.mk
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wconversion -Wcast-qual -Wvla -Wundef -Wswitch-enum \
             -Wstrict-prototypes -Wmissing-prototypes
 
+# $(call FLAG_STAMP,name,flags): a file that changes when the flags do; what is compiled with them
+# depends on it. A clone elsewhere is no change.
+define FLAG_STAMP
+$(O)/flags/$(1): FORCE
+	@mkdir -p $$(@D)
+	@printf '%s\n' '$$(filter-out -ffile-prefix-map=%,$(2))' | cmp -s - $$@ || \
+	    printf '%s\n' '$$(filter-out -ffile-prefix-map=%,$(2))' > $$@
+endef
+.PHONY: FORCE
+FORCE:
+
 # ---- The kernel: freestanding, no vector registers, top 2 GiB ----------------------------------
 # Guest memory begins at address 0, so the compiler must not take null for unreachable.
 KERNEL_FLAGS := -std=gnu17 -O2 -g -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-pic \
@@ -73,6 +84,7 @@ KERNEL_HOT_SRCS := $(filter net/tcp_ack.c net/tcp_input.c net/tcp_output.c net/t
 KERNEL_HOT_BCS := $(patsubst %,$(O)/obj/%.bc,$(KERNEL_HOT_SRCS))
 KERNEL_COLD_OBJS := $(filter-out $(patsubst %,$(O)/obj/%.o,$(KERNEL_HOT_SRCS)),$(KERNEL_OBJS))
 
+$(eval $(call FLAG_STAMP,kernel,$$(CC) $$(KERNEL_FLAGS) small: $$(KERNEL_SMALL_SRCS) hot: $$(KERNEL_HOT_SRCS)))
 .PHONY: kernel waferc
 kernel: $(O)/libkernel.a $(O)/libtrace.a
 $(O)/libtrace.a: $(TRACE_OBJS)
@@ -89,13 +101,13 @@ $(O)/obj/hot.o: $(KERNEL_HOT_BCS) $(KERNEL_COLD_OBJS) $(TRACE_OBJS)
 	    -internalize-public-api-file=$(O)/obj/hot.exports -o $(O)/obj/hot.opt.bc $(O)/obj/hot.bc
 	$(Q)$(CC) $(filter -O2 -m% -fno-pic -f%-sections -fno-omit-frame-pointer,$(KERNEL_FLAGS)) \
 	    -Xclang -disable-llvm-passes -x ir -c -o $@ $(O)/obj/hot.opt.bc
-$(O)/obj/%.c.bc: %.c
+$(O)/obj/%.c.bc: %.c $(O)/flags/kernel
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KERNEL_FLAGS) -flto -MMD -MP -MF $(@:.bc=.d) -c -o $@ $<
-$(O)/obj/%.c.o: %.c
+$(O)/obj/%.c.o: %.c $(O)/flags/kernel
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
-$(O)/obj/%.S.o: %.S
+$(O)/obj/%.S.o: %.S $(O)/flags/kernel
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
 
@@ -106,7 +118,8 @@ AOT_OBJS := $(patsubst %,$(O)/host/%.o,$(AOT_SRCS))
 waferc: $(O)/waferc
 $(O)/waferc: $(AOT_OBJS)
 	$(Q)$(CC) -o $@ $^ $(shell $(LLVM_CONFIG) --ldflags) -lLLVM-$(LLVM_VERSION) -lpthread
-$(O)/host/%.c.o: %.c
+$(eval $(call FLAG_STAMP,waferc,$$(CC) $$(AOT_FLAGS)))
+$(O)/host/%.c.o: %.c $(O)/flags/waferc
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(AOT_FLAGS) -MMD -MP -c -o $@ $<
 
@@ -120,16 +133,18 @@ HOST_TEST_FLAGS := -std=gnu17 -g -O1 -fsanitize=address,undefined -fno-sanitize-
     -fno-omit-frame-pointer -I. $(WARNINGS)
 # Sources are compiled once for all tests; a test with flags of its own (<name>_FLAGS, <name>_LIBS) is
 # compiled by itself.
-$(O)/unit/obj/%.o: %
+$(eval $(call FLAG_STAMP,tests,$$(CC) $$(HOST_TEST_FLAGS)))
+$(O)/unit/obj/%.o: % $(O)/flags/tests
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOST_TEST_FLAGS) -MMD -MP -c -o $@ $<
-$(O)/fuzz/obj/%.o: %
+$(O)/fuzz/obj/%.o: % $(O)/flags/tests
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOST_TEST_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 # $(1) name, $(2) folder, $(3) link flags
 define HOST_TEST_RULE
 ifdef $(1)_FLAGS
-$(O)/$(2)/$(1): $$($(1)_SRCS)
+$$(eval $$(call FLAG_STAMP,$(1),$$$$(CC) $$$$(HOST_TEST_FLAGS) $$$$($(1)_FLAGS)))
+$(O)/$(2)/$(1): $$($(1)_SRCS) $(O)/flags/$(1)
 	@mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(HOST_TEST_FLAGS) $$($(1)_FLAGS) $(3) -o $$@ $$($(1)_SRCS) $$($(1)_LIBS)
 else

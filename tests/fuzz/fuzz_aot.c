@@ -2,12 +2,11 @@
  * libFuzzer target: arbitrary bytes as a module. The decoder, the validator and the reader
  * of line tables must end in a message or in success, with memory in proportion to the input.
  */
-#include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "aot/debug_lines.h"
-#include "aot/module.h"
+#include "tests/hosted/load_module.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,15 +19,12 @@ static void compile(const uint8_t *data, size_t size, uint32_t features)
 {
     struct diag diag;
     struct arena arena;
-    jmp_buf escape;
 
     diag_init(&diag, "fuzz");
-    diag.escape = &escape;
     arena_init(&arena, &diag);
     arena.limit_bytes = FIXED_BYTES + size * BYTES_PER_BYTE;
-    if (setjmp(escape) == 0) {
-        struct module *module = module_decode(&arena, &diag, data, size, features);
-        module_validate(module);
+    struct module *module = load_module(&arena, &diag, data, size, features);
+    if (module != NULL) {
         debug_lines_decode(module);
     } else if (diag.message[0] == 0) {
         __builtin_trap();

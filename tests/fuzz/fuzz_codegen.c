@@ -3,32 +3,17 @@
  * become an object; code generation that stops with a message, or LLVM's verifier, is
  * our bug and ends the process.
  */
-#include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "aot/codegen.h"
+#include "tests/hosted/load_module.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Larger modules only take longer. */
 #define CODE_BYTES_MAX (16u << 10)
-
-static struct module *load(struct arena *arena, struct diag *diag, const uint8_t *data, size_t size)
-{
-    jmp_buf escape;
-    struct module *volatile module = NULL;
-
-    diag->escape = &escape;
-    if (setjmp(escape) == 0) {
-        struct module *decoded = module_decode(arena, diag, data, size, FEATURES_ALL);
-        module_validate(decoded);
-        module = decoded;
-    }
-    diag->escape = NULL;
-    return module;
-}
 
 static void generate(struct module *module)
 {
@@ -67,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     diag_init(&diag, "fuzz");
     arena_init(&arena, &diag);
-    struct module *module = load(&arena, &diag, data, size);
+    struct module *module = load_module(&arena, &diag, data, size, FEATURES_ALL);
     if (module != NULL && module->code_section_end - module->code_section_start < CODE_BYTES_MAX &&
         module->function_count < 1000) {
         generate(module);

@@ -12,6 +12,7 @@
 #include "drivers/virtio_blk.h"
 #include "drivers/virtio_rng.h"
 #include "kernel/wait.h"
+#include "tests/fuzz/fuzz_input.h"
 #include "tests/unit/fake_machine.h"
 #include "tests/unit/fake_virtio.h"
 
@@ -24,21 +25,14 @@
 #define CANARY       0xa5
 
 static struct fake_virtio fake;
-static const uint8_t *input;
-static size_t input_bytes;
+static struct fuzz_input input;
 static const struct console_backend *backend_seen;
 static struct wait_poller *poller_seen;
 static bool acting;
 
 static uint32_t take(unsigned bytes)
 {
-    uint32_t value = 0;
-
-    while (bytes-- > 0 && input_bytes > 0) {
-        value = value << 8 | *input++;
-        input_bytes--;
-    }
-    return value;
+    return fuzz_take(&input, bytes);
 }
 
 static void check(bool condition)
@@ -121,7 +115,7 @@ static void device_moves(void)
         return;
     }
     acting = true;
-    for (unsigned i = 0; i < DEVICE_MOVES && input_bytes > 0; i++) {
+    for (unsigned i = 0; i < DEVICE_MOVES && input.bytes > 0; i++) {
         move();
     }
     acting = false;
@@ -141,7 +135,7 @@ void wait_once(uint64_t deadline_ns)
     fake_machine.now_ns = deadline_ns;
     device_moves();
     /* Output waits for as long as the host takes none, as a pipe does. */
-    if (input_bytes == 0) {
+    if (input.bytes == 0) {
         virtio_mark_broken(&fake.device, "the test is over");
     }
     if (poller_seen != NULL) {
@@ -164,7 +158,7 @@ static void drive_disk(void)
     }
     check(disk->block_bytes >= 512 && (disk->block_bytes & (disk->block_bytes - 1)) == 0);
     check(strlen(disk->serial) <= BLOCKDEV_SERIAL_BYTES);
-    while (input_bytes > 0) {
+    while (input.bytes > 0) {
         uint32_t what = take(1);
         uint64_t sector = what < 200 ? take(1) : (uint64_t)take(4) << 32 | take(4);
         size_t count = take(1) % (TRANSFER_MAX / 512 + 1);
@@ -201,7 +195,7 @@ static void drive_console(void)
         return;
     }
     check(backend_seen != NULL && poller_seen != NULL);
-    while (input_bytes > 0) {
+    while (input.bytes > 0) {
         uint32_t what = take(1);
         switch (what % 5) {
         case 0:
@@ -246,8 +240,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint32_t types[] = {VIRTIO_TYPE_BLOCK, VIRTIO_TYPE_CONSOLE, VIRTIO_TYPE_ENTROPY};
 
-    input = data;
-    input_bytes = size;
+    input = (struct fuzz_input){data, size};
     backend_seen = NULL;
     poller_seen = NULL;
     fake_machine_reset();

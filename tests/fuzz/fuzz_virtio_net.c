@@ -11,16 +11,12 @@
 #include "drivers/virtio_net.h"
 #include "drivers/virtio_net_features.h"
 #include "drivers/virtio_net_receive.h"
+#include "tests/fuzz/fuzz_input.h"
 #include "tests/unit/fake_machine.h"
 #include "tests/unit/fake_virtio.h"
 
 #define PACKETS 64u
 #define HELD    256u
-
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
 
 static struct fake_virtio fake;
 static struct netdev *card;
@@ -28,17 +24,6 @@ static struct net_packet packets[PACKETS];
 static uint8_t payload[NET_FRAGMENTS_MAX][64];
 static struct net_buffer *held[HELD];
 static size_t held_count;
-
-static uint32_t take(struct input *input, unsigned bytes)
-{
-    uint32_t value = 0;
-
-    while (bytes-- > 0 && input->size > 0) {
-        value = value << 8 | *input->data++;
-        input->size--;
-    }
-    return value;
-}
 
 static void check(int condition)
 {
@@ -75,52 +60,52 @@ static void on_receive(void *stack, struct net_buffer *chain)
     }
 }
 
-static void card_returns(struct input *input, struct fake_queue *queue)
+static void card_returns(struct fuzz_input *input, struct fake_queue *queue)
 {
     struct fake_chain chain;
-    uint32_t how = take(input, 1);
+    uint32_t how = fuzz_take(input, 1);
 
     if (queue->size == 0) {
         return;
     }
     if (how < 16) {
-        fake_return(queue, take(input, how % 3), take(input, 2));
+        fake_return(queue, fuzz_take(input, how % 3), fuzz_take(input, 2));
     } else if (fake.device.broken || !fake_take_any(queue, &chain)) {
         return;
     } else if (chain.segments[0].writable) {
         struct virtio_net_header header = {
             .flags = (uint8_t)how,
-            .gso_type = how < 64 ? (uint8_t)take(input, 1) : 0,
+            .gso_type = how < 64 ? (uint8_t)fuzz_take(input, 1) : 0,
             .gso_size = 1448,
-            .buffer_count = how < 128 ? (uint16_t)take(input, 1) : 1,
+            .buffer_count = how < 128 ? (uint16_t)fuzz_take(input, 1) : 1,
         };
         memset(chain.segments[0].data, (int)how, chain.segments[0].length_bytes);
         memcpy(chain.segments[0].data, &header, sizeof(header));
-        fake_return(queue, chain.head, take(input, 2) % 4050);
+        fake_return(queue, chain.head, fuzz_take(input, 2) % 4050);
     } else {
         fake_return(queue, chain.head, 0);
     }
 }
 
-static void scribble(struct input *input, struct fake_queue *queue)
+static void scribble(struct fuzz_input *input, struct fake_queue *queue)
 {
-    uint32_t what = take(input, 1);
+    uint32_t what = fuzz_take(input, 1);
 
     if (queue->size == 0) {
         return;
     }
     if (what < 128) {
         uint8_t *bytes = (uint8_t *)queue->descriptors;
-        bytes[take(input, 2) % (queue->size * 16u)] = (uint8_t)what;
+        bytes[fuzz_take(input, 2) % (queue->size * 16u)] = (uint8_t)what;
     } else {
-        queue->used->index = (uint16_t)take(input, 2);
+        queue->used->index = (uint16_t)fuzz_take(input, 2);
         queue->returned = queue->used->index;
     }
     /* The fake's own walk would trip over this, the driver must not. */
     queue->seen = queue->available->index;
 }
 
-static void stack_sends(struct input *input)
+static void stack_sends(struct fuzz_input *input)
 {
     for (unsigned i = 0; i < PACKETS; i++) {
         struct net_packet *packet = &packets[i];
@@ -128,8 +113,8 @@ static void stack_sends(struct input *input)
             packet->owner = &fake;
             packet->done = on_done;
             packet->header_start = NET_DRIVER_HEADROOM;
-            packet->header_length_bytes = (uint16_t)(14 + take(input, 1) % 100);
-            packet->fragment_count = (uint8_t)(take(input, 1) % (NET_FRAGMENTS_MAX + 1));
+            packet->header_length_bytes = (uint16_t)(14 + fuzz_take(input, 1) % 100);
+            packet->fragment_count = (uint8_t)(fuzz_take(input, 1) % (NET_FRAGMENTS_MAX + 1));
             for (unsigned f = 0; f < packet->fragment_count; f++) {
                 packet->fragments[f] = (struct net_fragment){payload[f], sizeof(payload[f])};
             }
@@ -141,9 +126,9 @@ static void stack_sends(struct input *input)
     }
 }
 
-static void step(struct input *input)
+static void step(struct fuzz_input *input)
 {
-    switch (take(input, 1) % 10) {
+    switch (fuzz_take(input, 1) % 10) {
     case 0:
     case 1:
         card_returns(input, &fake.queues[0]);
@@ -152,7 +137,7 @@ static void step(struct input *input)
         card_returns(input, &fake.queues[1]);
         break;
     case 3:
-        scribble(input, &fake.queues[take(input, 1) % 2]);
+        scribble(input, &fake.queues[fuzz_take(input, 1) % 2]);
         break;
     case 4:
     case 5:
@@ -162,7 +147,7 @@ static void step(struct input *input)
         card->ops->flush(card);
         break;
     case 7:
-        check(card->ops->poll(card, 1 + take(input, 1)) <= 256);
+        check(card->ops->poll(card, 1 + fuzz_take(input, 1)) <= 256);
         break;
     case 8:
         if (held_count > 0) {
@@ -171,7 +156,7 @@ static void step(struct input *input)
         break;
     default:
         card->ops->arm(card);
-        if (take(input, 1) == 0) {
+        if (fuzz_take(input, 1) == 0) {
             fake.status |= VIRTIO_STATUS_NEEDS_RESET_BIT;
             virtio_config_interrupt(&fake.device);
         }
@@ -190,14 +175,14 @@ static void finish(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct input input = {data, size};
+    struct fuzz_input input = {data, size};
 
     fake_machine_reset();
     held_count = 0;
     fake_virtio_init(&fake, VIRTIO_TYPE_NETWORK, 0, 16);
-    fake.offered |= take(&input, 4);
-    fake.refuses_reset = take(&input, 1) == 1;
-    fake_machine.pages_limit = 40 + take(&input, 1);
+    fake.offered |= fuzz_take(&input, 4);
+    fake.refuses_reset = fuzz_take(&input, 1) == 1;
+    fake_machine.pages_limit = 40 + fuzz_take(&input, 1);
     for (unsigned i = 0; i < FAKE_CONFIG_BYTES; i++) {
         fake.config[i] = (uint8_t)(i * 5 + size);
     }
@@ -205,7 +190,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     card->receive = on_receive;
-    while (input.size > 0) {
+    while (input.bytes > 0) {
         step(&input);
     }
     finish();

@@ -8,27 +8,21 @@
 
 #include "drivers/virtio_net.h"
 #include "drivers/virtio_pci.h"
+#include "tests/fuzz/fuzz_input.h"
 #include "tests/unit/fake_machine.h"
 #include "tests/unit/fake_pci.h"
 
-static const uint8_t *input;
-static size_t input_bytes;
+static struct fuzz_input input;
 
 static uint32_t take(unsigned bytes)
 {
-    uint32_t value = 0;
-
-    while (bytes-- > 0 && input_bytes > 0) {
-        value = value << 8 | *input++;
-        input_bytes--;
-    }
-    return value;
+    return fuzz_take(&input, bytes);
 }
 
 /* Now and then a register reads as the fuzzer likes; in the end they behave as memory. */
 static void on_read(uint64_t offset, unsigned bytes)
 {
-    if (input_bytes > 0 && take(1) < 32) {
+    if (input.bytes > 0 && take(1) < 32) {
         uint32_t value = take(bytes);
         memcpy(fake_pci_mmio + offset, &value, bytes);
     }
@@ -50,8 +44,7 @@ static void visit(const struct pci_device *pci)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    input = data;
-    input_bytes = size;
+    input = (struct fuzz_input){data, size};
     fake_machine_reset();
     fake_pci_reset();
     for (uint8_t i = 0; i < 2; i++) {

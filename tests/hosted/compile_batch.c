@@ -4,13 +4,13 @@
  * (enum cpu_level). Answers each line with "ok" or with the sentence that refuses the module.
  * Where waferc would end the process, it ends, and the line has no answer.
  */
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "aot/codegen.h"
 #include "aot/object.h"
+#include "tests/hosted/load_module.h"
 
 #define LINE_BYTES 4096
 
@@ -38,22 +38,6 @@ static uint8_t *read_file(const char *path, size_t *size)
     return bytes;
 }
 
-/* NULL when the module is refused: diag->message says why. */
-static struct module *load(struct arena *arena, struct diag *diag, const uint8_t *data, size_t size)
-{
-    jmp_buf escape;
-    struct module *volatile module = NULL;
-
-    diag->escape = &escape;
-    if (setjmp(escape) == 0) {
-        struct module *decoded = module_decode(arena, diag, data, size, FEATURES_ALL);
-        module_validate(decoded);
-        module = decoded;
-    }
-    diag->escape = NULL;
-    return module;
-}
-
 static void compile(const struct options *options)
 {
     struct diag diag;
@@ -63,7 +47,7 @@ static void compile(const struct options *options)
 
     diag_init(&diag, options->input);
     arena_init(&arena, &diag);
-    struct module *module = load(&arena, &diag, bytes, size);
+    struct module *module = load_module(&arena, &diag, bytes, size, FEATURES_ALL);
     if (module != NULL) {
         struct codegen gen;
         struct codegen_output output;

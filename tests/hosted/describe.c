@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "aot/module.h"
+#include "tests/hosted/load_module.h"
 
 static void put_string(const uint8_t *bytes, size_t length)
 {
@@ -148,16 +148,13 @@ static void describe(const char *path, uint32_t features)
 {
     struct diag diag;
     struct arena arena;
-    jmp_buf escape;
     size_t length;
     uint8_t *bytes = read_file(path, &length);
 
     diag_init(&diag, path);
-    diag.escape = &escape;
     arena_init(&arena, &diag);
-    if (setjmp(escape) == 0) {
-        struct module *module = module_decode(&arena, &diag, bytes, length, features);
-        module_validate(module);
+    struct module *module = load_module(&arena, &diag, bytes, length, features);
+    if (module != NULL) {
         put_module(module);
     } else {
         printf("{\"error\":");

@@ -3,15 +3,16 @@ HOSTED_FLAGS := -std=gnu17 -O1 -g -I. $(WARNINGS)
 SPEC_RUNNER_SRCS := $(addprefix tests/hosted/,host_call.c host_memory.c spec_runner.c spec_script.c)
 SPEC_RUNNER_SRCS += kernel/base/exception_pool.c
 SPEC_RUNNER_OBJS := $(SPEC_RUNNER_SRCS:%=$(O)/hosted/obj/%.o)
-DESCRIBE_SRCS := tests/hosted/describe.c $(AOT_INPUT_SRCS)
+DESCRIBE_SRCS := tests/hosted/describe.c tests/hosted/load_module.c $(AOT_INPUT_SRCS)
 DESCRIBE_OBJS := $(DESCRIBE_SRCS:%=$(O)/hosted/obj/%.o)
 # waferc for many modules in one process (differential.py).
-COMPILE_BATCH_OBJS := $(O)/hosted/obj/tests/hosted/compile_batch.c.o \
+COMPILE_BATCH_OBJS := $(addprefix $(O)/hosted/obj/tests/hosted/,compile_batch.c.o load_module.c.o) \
     $(filter-out $(addprefix $(O)/host/aot/,main.c.o options.c.o print.c.o source.c.o),$(AOT_OBJS))
 SPEC_SUITE ?= ../shared/testsuite
 SPEC_FILES ?=
 
-$(O)/hosted/obj/%.c.o: %.c
+$(eval $(call FLAG_STAMP,hosted,$$(CC) $$(HOSTED_FLAGS)))
+$(O)/hosted/obj/%.c.o: %.c $(O)/flags/hosted
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HOSTED_FLAGS) -MMD -MP -c -o $@ $<
 $(O)/hosted/spec_runner.a: $(SPEC_RUNNER_OBJS)

@@ -7,20 +7,14 @@
 
 #include <cmocka.h>
 
+#include "tests/hosted/load_module.h"
+
 void aot_load(struct aot_result *result, const uint8_t *bytes, size_t length, uint32_t features)
 {
-    jmp_buf escape;
     memset(result, 0, sizeof(*result));
     diag_init(&result->diag, "test");
     arena_init(&result->arena, &result->diag);
-    result->diag.escape = &escape;
-    if (setjmp(escape) == 0) {
-        struct module *module =
-            module_decode(&result->arena, &result->diag, bytes, length, features);
-        module_validate(module);
-        result->module = module;
-    }
-    result->diag.escape = NULL;
+    result->module = load_module(&result->arena, &result->diag, bytes, length, features);
 }
 
 void aot_unload(struct aot_result *result)
