@@ -63,7 +63,7 @@ KERNEL_SMALL_SRCS := $(filter fs/ext/% fs/p9/% fs/tar% drivers/drivers.c drivers
     kernel/base/fmt.c kernel/backtrace.c kernel/cmdline.c \
     kernel/config.c kernel/machine.c kernel/main.c kernel/page_check.c kernel/panic.c \
     kernel/profile.c kernel/symbols.c kernel/trap.c kernel/x86/acpi.c kernel/x86/bootinfo.c \
-    kernel/x86/cpu.c kernel/x86/pit.c kernel/x86/rtc.c net/dhcp% net/dns% net/ndp_router.c \
+    kernel/x86/cpu.c kernel/x86/pit.c kernel/x86/rtc.c net/dhcp% net/dns% net/ndp_router.c net/tcp_peer.c \
     wasi/sock_resolve.c wasi/start.c,$(KERNEL_ALL_SRCS))
 $(patsubst %,$(O)/obj/%.o,$(KERNEL_SMALL_SRCS)): KERNEL_FLAGS += -Oz
 

@@ -104,7 +104,8 @@ enum err net_socket_accept(struct net_socket *socket, struct net_socket **out) W
 
 /*
  * Streams: ERR_INPROGRESS, then WRITABLE (connected) or ERROR; ERR_ALREADY while it lasts,
- * ERR_ISCONN afterwards. Datagrams: sets the peer, ERR_OK at once; a zero port dissolves it.
+ * ERR_ISCONN afterwards; ERR_NOBUFS when memory has run out. Datagrams: sets the peer, ERR_OK at
+ * once; a zero port dissolves it.
  */
 enum err net_socket_connect(struct net_socket *socket,
                             const struct net_endpoint *remote) WARN_UNUSED;

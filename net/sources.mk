@@ -39,6 +39,7 @@ NET_SRCS := \
     net/tcp_cookie.c \
     net/tcp_input.c \
     net/tcp_output.c \
+    net/tcp_peer.c \
     net/tcp_receive.c \
     net/tcp_record.c \
     net/tcp_recovery.c \

@@ -99,6 +99,33 @@ void tcp_mark_pending(struct tcp_socket *sock);
 void tcp_unmark_pending(struct tcp_socket *sock);
 void tcp_wake(struct tcp_socket *sock);
 
+/* ---- tcp_peer.c: fair shares of memory ------------------------------------------------------ */
+
+/* NULL: none of its sockets is connected. */
+struct tcp_peer *tcp_peer_find(const struct net_stack *stack, const struct ip_address *remote);
+/* Counts the socket to the peer with this address; false: no memory. */
+bool tcp_peer_join(struct tcp_socket *sock, const struct ip_address *remote) WARN_UNUSED;
+void tcp_peer_leave(struct tcp_socket *sock);
+/* Brings the peer's account up to date with what the socket queues. */
+void tcp_peer_charge(struct tcp_socket *sock);
+enum tcp_share tcp_peer_share(const struct net_stack *stack, const struct tcp_peer *peer);
+/* Whether a new connection is the peer's due; NULL: it has none yet. */
+bool tcp_peer_may_connect(const struct net_stack *stack, const struct tcp_peer *peer);
+/* Costs a comparison while memory is not scarce. */
+static inline enum tcp_share tcp_share(const struct tcp_socket *sock)
+{
+    const struct net_stack *stack = tcp_stack(sock);
+
+    return __builtin_expect(net_pressure(stack) == NET_PRESSURE_RELAXED, 1)
+               ? TCP_SHARE_FREE
+               : tcp_peer_share(stack, sock->peer);
+}
+/* Whether `own` of `total` things, of which there may be `limit`, leaves too few for others. */
+static inline bool tcp_peer_is_greedy(uint32_t own, uint32_t total, uint32_t limit)
+{
+    return limit >= 16 && own >= 8 * (uint64_t)(limit - total);
+}
+
 /* ---- tcp_timer.c ---------------------------------------------------------------------------- */
 
 void tcp_timer_set(struct tcp_socket *sock, enum tcp_timer_use use, uint64_t deadline_ns);
@@ -156,6 +183,8 @@ bool tcp_window_update_due(const struct tcp_socket *sock);
 enum err tcp_send_reserve(struct tcp_socket *sock, size_t want_bytes,
                           struct net_span *out) WARN_UNUSED;
 void tcp_send_commit(struct tcp_socket *sock, uint32_t length_bytes);
+/* Whether memory for more data to send would be the peer's fair share. */
+bool tcp_send_may_queue(const struct tcp_socket *sock);
 /* Drops acknowledged bytes. */
 void tcp_send_release(struct tcp_socket *sock, uint32_t acknowledged);
 void tcp_send_clear(struct tcp_socket *sock);
@@ -172,6 +201,12 @@ static inline uint32_t tcp_send_queued(const struct tcp_socket *sock)
 {
     uint32_t una = sock->send_una;
     return seq_before(una, sock->send_end) ? sock->send_end - una : 0;
+}
+
+/* In order, both ways. */
+static inline uint32_t tcp_queued_bytes(const struct tcp_socket *sock)
+{
+    return sock->receive_queued_bytes + tcp_send_queued(sock);
 }
 
 /* Room worth a wake-up: a third of the buffer. */

@@ -39,6 +39,9 @@ static void advance(struct tcp_socket *sock, const struct tcp_segment *segment, 
     acknowledge_records(sock, segment, ack, result);
     tcp_send_release(sock, ack);
     sock->send_una = ack;
+    if (sock->charged_pages != 0) {
+        tcp_peer_charge(sock);
+    }
     sock->retries = 0;
     sock->backoff = 0;
     sock->unanswered_ns = ack == sock->send_next ? 0 : stack->now_ns;
@@ -91,7 +94,7 @@ static void grow_send_buffer(struct tcp_socket *sock)
     }
     maximum = tcp_buffer_maximum(tcp_stack(sock));
     wanted = sock->cwnd > maximum / 2 ? maximum : 2 * sock->cwnd;
-    if (wanted > sock->send_limit_bytes && net_pressure(tcp_stack(sock)) == NET_PRESSURE_RELAXED) {
+    if (wanted > sock->send_limit_bytes && tcp_share(sock) == TCP_SHARE_FREE) {
         sock->send_limit_bytes = wanted;
     }
 }
@@ -149,6 +152,7 @@ bool tcp_acknowledge(struct tcp_socket *sock, const struct tcp_segment *segment)
     }
     if (result.acked_bytes > 0) {
         grow_send_buffer(sock);
+        sock->starved = false; /* it may try with the memory that this gave back */
         if (!was_writable && tcp_is_writable(sock)) {
             tcp_wake(sock);
         }

@@ -57,11 +57,10 @@ bool tcp_poll(struct net_stack *stack)
     /* Up to what was last at the start: who marks itself again waits for the next poll. */
     while (tcp->pending_first != NULL && last != NULL && !stack->transmit_blocked) {
         struct tcp_socket *sock = tcp->pending_first;
-        bool starved = sock->starved;
 
         last = sock == last ? NULL : last;
         tcp_output(sock);
-        any |= !starved;
+        any = true;
     }
     return any;
 }
@@ -90,9 +89,6 @@ struct tcp_socket *tcp_socket_create(struct net_stack *stack)
 {
     struct tcp_socket *sock;
 
-    if (net_pressure(stack) == NET_PRESSURE_EXHAUSTED) {
-        return NULL;
-    }
     sock = net_allocate(stack, sizeof(*sock));
     if (sock == NULL) {
         return NULL;
@@ -146,6 +142,7 @@ static void drop_connection(struct tcp_socket *sock)
     tcp_records_clear(sock);
     tcp_send_clear(sock);
     tcp_receive_clear_ranges(sock);
+    tcp_peer_charge(sock);
     sock->send_timer = TCP_SEND_NONE;
     sock->status = TCP_CLOSED;
 }
@@ -159,7 +156,9 @@ void tcp_socket_destroy(struct tcp_socket *sock)
     tcp_unbind(sock);
     if (sock->base.orphaned) {
         stack->tcp->orphan_count--;
+        sock->peer->orphan_count--;
     }
+    tcp_peer_leave(sock);
     *sock->all_link = sock->all_next;
     if (sock->all_next != NULL) {
         sock->all_next->all_link = sock->all_link;
@@ -206,6 +205,7 @@ void tcp_listener_destroy(struct tcp_socket *sock)
     while (listener->accept_first != NULL) {
         struct tcp_socket *waiting = listener->accept_first;
         listener->accept_first = waiting->accept_next;
+        waiting->peer->accept_count--;
         if (waiting->status != TCP_CLOSED) {
             tcp_send_reset(waiting);
         }
@@ -299,6 +299,10 @@ enum err tcp_connect(struct tcp_socket *sock, const struct net_endpoint *remote)
     if (port == 0) {
         return ERR_ADDRNOTAVAIL;
     }
+    tcp_peer_leave(sock); /* of an attempt before */
+    if (!tcp_peer_join(sock, &remote->address)) {
+        return ERR_NOBUFS;
+    }
     if (sock->base.bound_explicitly) {
         tcp_unbind(sock); /* the table finds it by the whole tuple from now on */
     }
@@ -363,7 +367,8 @@ void tcp_close(struct tcp_socket *sock)
     }
     /* RFC 2525 §2.17: the peer learns that data it sent was not read. */
     if (sock->status == TCP_SYN_RECEIVED || sock->linger_s == 0 || sock->receive_first != NULL ||
-        stack->tcp->orphan_count >= orphan_limit) {
+        stack->tcp->orphan_count >= orphan_limit ||
+        tcp_peer_is_greedy(sock->peer->orphan_count, stack->tcp->orphan_count, orphan_limit)) {
         tcp_send_reset(sock);
         tcp_socket_destroy(sock);
         return;
@@ -372,6 +377,7 @@ void tcp_close(struct tcp_socket *sock)
     tcp_timer_clear(sock, TCP_TIMER_KEEP);
     sock->base.orphaned = true;
     stack->tcp->orphan_count++;
+    sock->peer->orphan_count++;
     tcp_shutdown_write(sock);
     if (sock->status == TCP_FIN_WAIT_2) {
         tcp_timer_set(sock, TCP_TIMER_KEEP, stack->now_ns + TCP_FIN_WAIT_2_NS);
@@ -397,7 +403,10 @@ enum err tcp_init(struct net_stack *stack)
     tcp->time_wait_limit = (uint32_t)(limit / 32 / sizeof(struct tcp_time_wait)) + 1;
     tcp->request_limit = (uint32_t)(limit / 32 / sizeof(struct tcp_request)) + 1;
     err = net_hash_init(stack, &tcp->table, 64);
-    return err != ERR_OK ? err : net_hash_init(stack, &tcp->ports, 16);
+    if (err == ERR_OK) {
+        err = net_hash_init(stack, &tcp->ports, 16);
+    }
+    return err != ERR_OK ? err : net_hash_init(stack, &tcp->peers, 16);
 }
 
 void tcp_destroy(struct net_stack *stack)
@@ -424,6 +433,7 @@ void tcp_destroy(struct net_stack *stack)
     tcp_send_destroy_spares(stack);
     net_hash_destroy(stack, &tcp->table);
     net_hash_destroy(stack, &tcp->ports);
+    net_hash_destroy(stack, &tcp->peers);
     net_release(stack, tcp, sizeof(*tcp));
     stack->tcp = NULL;
 }

@@ -391,13 +391,9 @@ void tcp_output(struct tcp_socket *sock)
     if (!tcp_is_synchronized(sock)) {
         return;
     }
-    if (sock->starved) {
-        if (net_pressure(tcp_stack(sock)) == NET_PRESSURE_EXHAUSTED) {
-            tcp_mark_pending(sock);
-        } else {
-            sock->starved = false;
-            tcp_wake(sock);
-        }
+    if (tcp_queued_bytes(sock) / TCP_PEER_PAGE_BYTES != sock->charged_pages ||
+        sock->ranges != NULL) {
+        tcp_peer_charge(sock);
     }
     if (sock->send_una != tcp_send_limit(sock)) {
         if (sock->send_una == sock->send_next) {

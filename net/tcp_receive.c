@@ -258,7 +258,7 @@ static void receive_beyond_hole(struct tcp_socket *sock, struct tcp_segment *seg
     struct tcp_range **link = &sock->ranges;
 
     /* The promise of the window holds for data in order only. */
-    if (net_pressure(tcp_stack(sock)) == NET_PRESSURE_EXHAUSTED) {
+    if (tcp_share(sock) >= TCP_SHARE_CRAWL) {
         return;
     }
     while (*link != NULL && seq_before((*link)->end, start)) {
@@ -320,6 +320,18 @@ static void estimate_mss(struct tcp_socket *sock, const struct tcp_segment *segm
     }
 }
 
+/*
+ * The window is a promise, but only an acknowledgement may never be taken back: when memory has
+ * nearly run out, a peer that holds most of it must send again later.
+ */
+static bool receive_allowed(const struct tcp_socket *sock)
+{
+    enum tcp_share share = tcp_share(sock);
+
+    return share < TCP_SHARE_CRAWL ||
+           (share == TCP_SHARE_CRAWL && sock->receive_queued_bytes == 0) || sock->receive_shut;
+}
+
 void tcp_receive_data(struct tcp_socket *sock, struct tcp_segment *segment)
 {
     struct net_stack *stack = tcp_stack(sock);
@@ -339,6 +351,12 @@ void tcp_receive_data(struct tcp_socket *sock, struct tcp_segment *segment)
     }
     if (!seq_before(start, end)) {
         sock->ack_now = true; /* nothing new, or no window */
+        tcp_mark_pending(sock);
+        return;
+    }
+    if (!receive_allowed(sock)) {
+        stack->tcp->statistics.data_refused++;
+        sock->ack_now = true;
         tcp_mark_pending(sock);
         return;
     }
@@ -384,6 +402,7 @@ void tcp_receive_clear(struct tcp_socket *sock)
     sock->receive_last = NULL;
     sock->receive_queued_bytes = 0;
     sock->receive_tail_room = 0;
+    tcp_peer_charge(sock);
 }
 
 /*
@@ -404,7 +423,7 @@ static void tune_buffer(struct tcp_socket *sock, uint32_t length_bytes)
     interval_ns = interval_ns < TUNE_INTERVAL_NS ? TUNE_INTERVAL_NS : interval_ns;
     maximum = tcp_buffer_maximum(stack);
     if (sock->receive_auto && stack->now_ns - sock->tune_ns <= interval_ns &&
-        sock->receive_limit_bytes < maximum && net_pressure(stack) == NET_PRESSURE_RELAXED) {
+        sock->receive_limit_bytes < maximum && tcp_share(sock) == TCP_SHARE_FREE) {
         doubled = 2 * sock->receive_limit_bytes;
         sock->receive_limit_bytes = doubled < maximum ? doubled : maximum;
     }
@@ -421,6 +440,9 @@ void tcp_receive_discard(struct tcp_socket *sock, uint32_t length_bytes)
     }
     tune_buffer(sock, length_bytes);
     sock->receive_queued_bytes -= length_bytes;
+    if (sock->charged_pages != 0) {
+        tcp_peer_charge(sock);
+    }
     struct net_buffer *part;
     while (length_bytes > 0 && (part = sock->receive_first) != NULL) {
         uint32_t take = part->length_bytes < length_bytes ? part->length_bytes : length_bytes;
@@ -445,13 +467,17 @@ static uint32_t wanted_edge(const struct tcp_socket *sock)
 {
     uint32_t most = 0xffffu << sock->options.receive_shift;
     uint32_t queued = sock->receive_queued_bytes;
-    uint32_t free_bytes =
-        queued < sock->receive_limit_bytes ? sock->receive_limit_bytes - queued : 0;
+    uint32_t limit = sock->receive_limit_bytes;
+    enum tcp_share share = tcp_share(sock);
+    uint32_t free_bytes;
 
-    if (net_pressure(tcp_stack(sock)) == NET_PRESSURE_EXHAUSTED) {
-        uint32_t least = queued == 0 ? sock->receive_mss : 0;
-        free_bytes = free_bytes < least ? free_bytes : least;
+    if (__builtin_expect(share != TCP_SHARE_FREE, 0)) {
+        uint32_t scarce = share == TCP_SHARE_FLOOR                 ? TCP_BUFFER_FLOOR
+                          : queued == 0 && share != TCP_SHARE_NONE ? sock->receive_mss
+                                                                   : 0;
+        limit = limit < scarce ? limit : scarce;
     }
+    free_bytes = queued < limit ? limit - queued : 0;
     return sock->receive_next + (free_bytes < most ? free_bytes : most);
 }
 

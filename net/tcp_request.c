@@ -5,10 +5,24 @@
 #include "net/tcp.h"
 
 #define REQUESTS_A_LISTENER 1024u
+#define REQUESTS_A_PEER     512u
 
 static struct tcp_request *request_of_timer(struct net_timer *timer)
 {
     return (struct tcp_request *)((char *)timer - offsetof(struct tcp_request, timer));
+}
+
+/*
+ * Half-open connections are counted by a hash of the peer: a number of its own costs no memory,
+ * and who shares one with a greedy peer loses nothing but an answer without a cookie.
+ */
+static uint16_t *tally_of(const struct net_stack *stack, const struct ip_address *remote)
+{
+    struct tcp_state *tcp = stack->tcp;
+    uint64_t low = ip_address_is_ipv4(remote) ? remote->word[1] : 0;
+    uint64_t hash = hash_mix(remote->word[0] ^ tcp->tuple_key[0], low ^ tcp->tuple_key[1]);
+
+    return &tcp->request_tally[hash % TCP_REQUEST_TALLIES];
 }
 
 void tcp_request_destroy(struct net_stack *stack, struct tcp_request *request)
@@ -21,6 +35,7 @@ void tcp_request_destroy(struct net_stack *stack, struct tcp_request *request)
     }
     request->listener->listener->request_count--;
     stack->tcp->request_count--;
+    (*tally_of(stack, &request->entry.remote))--;
     net_release(stack, request, sizeof(*request));
 }
 
@@ -91,19 +106,48 @@ static void answer_with_cookie(struct tcp_socket *listening, const struct tcp_se
     tcp_send_syn_ack(stack, &request, timestamp);
 }
 
+static bool accept_queue_full(struct tcp_socket *listening, const struct tcp_peer *peer)
+{
+    const struct tcp_listener *listener = listening->listener;
+
+    if (listener->accept_count < listener->backlog &&
+        (peer == NULL ||
+         !tcp_peer_is_greedy(peer->accept_count, listener->accept_count, listener->backlog))) {
+        return false;
+    }
+    tcp_stack(listening)->tcp->statistics.accept_overflows++;
+    return true;
+}
+
+/* Whether a new connection of this remote address may begin. */
+static bool admits(struct tcp_socket *listening, const struct ip_address *remote)
+{
+    struct net_stack *stack = tcp_stack(listening);
+    const struct tcp_peer *peer = tcp_peer_find(stack, remote);
+
+    if (accept_queue_full(listening, peer)) {
+        return false;
+    }
+    if (!tcp_peer_may_connect(stack, peer)) {
+        stack->tcp->statistics.accept_overflows++;
+        return false;
+    }
+    return true;
+}
+
 static void syn_input(struct tcp_socket *sock, struct tcp_segment *segment)
 {
     struct net_stack *stack = tcp_stack(sock);
     struct tcp_listener *listener = sock->listener;
     struct tcp_request *request;
+    uint16_t *tally;
 
-    if (listener->accept_count >= listener->backlog ||
-        net_pressure(stack) != NET_PRESSURE_RELAXED) {
-        stack->tcp->statistics.accept_overflows++; /* the client tries again */
-        return;
+    if (!admits(sock, &segment->ip->source)) {
+        return; /* the client tries again */
     }
+    tally = tally_of(stack, &segment->ip->source);
     if (listener->request_count >= REQUESTS_A_LISTENER ||
-        stack->tcp->request_count >= stack->tcp->request_limit) {
+        stack->tcp->request_count >= stack->tcp->request_limit || *tally >= REQUESTS_A_PEER) {
         answer_with_cookie(sock, segment);
         return;
     }
@@ -127,6 +171,7 @@ static void syn_input(struct tcp_socket *sock, struct tcp_segment *segment)
     listener->requests = request;
     listener->request_count++;
     stack->tcp->request_count++;
+    (*tally)++;
     net_timer_set(&stack->timers, &request->timer,
                   stack->now_ns + TCP_RTO_INITIAL_US * TCP_NS_PER_US);
     answer_syn(stack, request);
@@ -148,6 +193,11 @@ static struct tcp_socket *promote(struct tcp_socket *listening, const struct tcp
     if (sock == NULL) {
         return NULL;
     }
+    if (!tcp_peer_join(sock, &request->entry.remote)) {
+        tcp_socket_destroy(sock);
+        return NULL;
+    }
+    sock->peer->accept_count++;
     sock->route = route;
     sock->route.hop_limit = listening->base.hop_limit;
     sock->base.family = listening->base.family;
@@ -206,15 +256,6 @@ static void enter_table(struct tcp_socket *sock)
     sock->in_table = true;
 }
 
-static bool accept_queue_full(struct tcp_socket *listening)
-{
-    if (listening->listener->accept_count < listening->listener->backlog) {
-        return false;
-    }
-    tcp_stack(listening)->tcp->statistics.accept_overflows++;
-    return true;
-}
-
 void tcp_listen_input(struct tcp_socket *listening, struct tcp_segment *segment)
 {
     struct net_stack *stack = tcp_stack(listening);
@@ -229,7 +270,7 @@ void tcp_listen_input(struct tcp_socket *listening, struct tcp_segment *segment)
             tcp_refuse(stack, segment);
             return;
         }
-        if (accept_queue_full(listening)) {
+        if (!admits(listening, &request.entry.remote)) {
             return;
         }
         request.receive_window = offered_window(listening);
@@ -277,7 +318,7 @@ void tcp_request_input(struct tcp_request *request, struct tcp_segment *segment)
         answer_syn(stack, request);
         return;
     }
-    if (accept_queue_full(listening)) {
+    if (accept_queue_full(listening, tcp_peer_find(stack, &request->entry.remote))) {
         return;
     }
     sock = promote(listening, request, segment);

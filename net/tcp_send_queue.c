@@ -72,6 +72,22 @@ uint32_t tcp_send_room(const struct tcp_socket *sock)
     return queued < sock->send_limit_bytes ? sock->send_limit_bytes - queued : 0;
 }
 
+/* A connection with data on its way can wait; one with none keeps a minimum. */
+bool tcp_send_may_queue(const struct tcp_socket *sock)
+{
+    switch (tcp_share(sock)) {
+    case TCP_SHARE_FREE:
+        return true;
+    case TCP_SHARE_FLOOR:
+        return tcp_send_queued(sock) < TCP_BUFFER_FLOOR;
+    case TCP_SHARE_CRAWL:
+        return tcp_send_queued(sock) == 0;
+    case TCP_SHARE_NONE:
+        break;
+    }
+    return false;
+}
+
 /*
  * Room behind the last block is used up first when it is a fair piece; otherwise a new
  * block is begun, so that large writes do not end up in crumbs (a packet has only so many
@@ -91,15 +107,10 @@ enum err tcp_send_reserve(struct tcp_socket *sock, size_t want_bytes, struct net
         want_bytes = room;
     }
     if (left == 0 || (left < want_bytes && left < 256 && block->used_bytes != 0)) {
-        /* A connection with data on its way can wait; one with none keeps a minimum. */
-        if (net_pressure(stack) == NET_PRESSURE_EXHAUSTED && tcp_send_queued(sock) > 0) {
-            block = NULL;
-        } else {
-            block = block_allocate(stack, want_bytes);
-        }
+        block = tcp_send_may_queue(sock) ? block_allocate(stack, want_bytes) : NULL;
         if (block == NULL) {
-            sock->starved = true; /* tcp_poll tells when it is worth to try again */
-            tcp_mark_pending(sock);
+            sock->starved = true;
+            tcp_timer_set(sock, TCP_TIMER_STARVED, stack->now_ns + TCP_STARVED_NS);
             return ERR_AGAIN;
         }
         block->sequence = sock->send_end;

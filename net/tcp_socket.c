@@ -12,7 +12,8 @@ static const struct tcp_socket *const_socket(const struct net_socket *socket)
 
 static enum err open_socket(struct net_stack *stack, struct net_socket **out)
 {
-    struct tcp_socket *sock = tcp_socket_create(stack);
+    struct tcp_socket *sock =
+        net_pressure(stack) == NET_PRESSURE_EXHAUSTED ? NULL : tcp_socket_create(stack);
 
     if (sock == NULL) {
         return ERR_NOBUFS;
@@ -85,6 +86,7 @@ static enum err accept_socket(struct net_socket *socket, struct net_socket **out
         listener->accept_last = NULL;
     }
     listener->accept_count--;
+    accepted->peer->accept_count--;
     accepted->accept_next = NULL;
     accepted->accept_queued = false;
     accepted->listener = NULL;

@@ -178,6 +178,20 @@ static bool fire_keep(struct tcp_socket *sock)
     return true;
 }
 
+/* The application waits for memory to send with. */
+static void fire_starved(struct tcp_socket *sock)
+{
+    if (!sock->starved) {
+        return;
+    }
+    if (tcp_send_may_queue(sock)) {
+        sock->starved = false;
+        tcp_wake(sock);
+    } else {
+        tcp_timer_set(sock, TCP_TIMER_STARVED, tcp_stack(sock)->now_ns + TCP_STARVED_NS);
+    }
+}
+
 void tcp_timer_fire(struct net_stack *stack, struct net_timer *timer)
 {
     struct tcp_socket *sock =
@@ -191,6 +205,8 @@ void tcp_timer_fire(struct net_stack *stack, struct net_timer *timer)
         sock->deadline_ns[use] = TIMER_NONE;
         if (use == TCP_TIMER_ACK) {
             tcp_send_ack(sock);
+        } else if (use == TCP_TIMER_STARVED) {
+            fire_starved(sock);
         } else if (!(use == TCP_TIMER_SEND ? fire_send(sock) : fire_keep(sock))) {
             return;
         }

@@ -42,6 +42,7 @@
 #define TCP_RTO_INITIAL_US   1000000u /* RFC 6298 §2 */
 #define TCP_RTO_MINIMUM_US   200000u  /* below RFC 6298's second, as all others do */
 #define TCP_RTO_MAXIMUM_US   120000000u
+#define TCP_STARVED_NS       (100 * TCP_NS_PER_MS)
 #define TCP_DELAYED_ACK_NS   (40 * TCP_NS_PER_MS) /* RFC 9293 §3.8.6.3 allows 500 ms */
 #define TCP_TIME_WAIT_NS     (60 * TCP_NS_PER_S)  /* 2 MSL with an MSL of 30 s */
 #define TCP_FIN_WAIT_2_NS    (60 * TCP_NS_PER_S)  /* without an owner to wait for the peer */
@@ -56,6 +57,9 @@
 #define TCP_BUFFER_INITIAL   65536u
 #define TCP_BUFFER_MAXIMUM   (4u << 20)
 #define TCP_BUFFER_MINIMUM   2048u
+#define TCP_REQUEST_TALLIES  64u
+#define TCP_BUFFER_FLOOR     32768u /* what a peer over its share keeps a connection */
+#define TCP_PEER_PAGE_BYTES  4096u
 
 enum tcp_flag {
     TCP_FIN_BIT = 0x01,
@@ -144,6 +148,30 @@ struct tcp_options {
     bool ecn;
 };
 
+/*
+ * Everyone at one address, or in one /64 of IPv6: what their connections hold counts together.
+ * There while a socket belongs to it.
+ */
+struct tcp_peer {
+    struct net_hash_node node; /* first: the table leads back here */
+    struct ip_address address;
+    size_t charged_bytes; /* a fixed sum a connection and the whole pages that it queues */
+    uint32_t connection_count;
+    uint32_t accept_count; /* waiting in accept queues */
+    uint32_t orphan_count;
+};
+
+/*
+ * What a peer may take while memory is scarce (docs/decisions/0029). RELAXED memory gives everyone
+ * FREE.
+ */
+enum tcp_share {
+    TCP_SHARE_FREE,  /* buffers may grow */
+    TCP_SHARE_FLOOR, /* TCP_BUFFER_FLOOR each way and connection, and what the window promised */
+    TCP_SHARE_CRAWL, /* a block or a segment, where none is queued */
+    TCP_SHARE_NONE,
+};
+
 struct tcp_request {
     struct tcp_entry entry;
     struct net_timer timer;
@@ -208,7 +236,13 @@ struct tcp_range {
     struct net_buffer *last;
 };
 
-enum tcp_timer_use { TCP_TIMER_SEND, TCP_TIMER_ACK, TCP_TIMER_KEEP, TCP_TIMER_COUNT };
+enum tcp_timer_use {
+    TCP_TIMER_SEND,
+    TCP_TIMER_ACK,
+    TCP_TIMER_KEEP,
+    TCP_TIMER_STARVED, /* whether there is memory to send with again */
+    TCP_TIMER_COUNT
+};
 enum tcp_send_timer { /* what TCP_TIMER_SEND is for at the moment */
                       TCP_SEND_NONE,
                       TCP_SEND_RETRANSMIT, /* RFC 6298 */
@@ -261,6 +295,8 @@ struct tcp_socket {
     struct tcp_socket *accept_next;
     struct tcp_socket *all_next; /* every socket of the stack, for destruction */
     struct tcp_socket **all_link;
+    struct tcp_peer *peer;  /* from connecting on */
+    uint32_t charged_pages; /* of queued data, to the peer */
     struct ip_route route;
     uint32_t pseudo_sum;
 
@@ -397,11 +433,13 @@ struct tcp_statistics {
     uint64_t duplicates_received;
     uint64_t undone;
     uint64_t packets_dropped; /* no memory for a packet or record */
+    uint64_t data_refused;    /* received in the window, but over the peer's share of memory */
 };
 
 struct tcp_state {
     struct net_hash table; /* struct tcp_entry by four-tuple */
     struct net_hash ports; /* struct tcp_socket.bound by local port */
+    struct net_hash peers; /* struct tcp_peer by address */
     uint64_t tuple_key[3];
     uint64_t secret_key[2]; /* sequence numbers, timestamps */
     uint64_t cookie_key[2];
@@ -415,6 +453,7 @@ struct tcp_state {
     uint32_t time_wait_limit;
     uint32_t request_count;
     uint32_t request_limit;
+    uint16_t request_tally[TCP_REQUEST_TALLIES]; /* by a hash of the peer's address */
     uint32_t orphan_count;
     uint32_t socket_count;
     uint64_t cookie_ns; /* when a cookie was sent last; 0: never */

@@ -20,7 +20,7 @@ static enum err udp_open(struct net_stack *stack, struct net_socket **out)
 {
     struct udp_socket *socket;
 
-    if (net_pressure(stack) != NET_PRESSURE_RELAXED) {
+    if (net_pressure(stack) == NET_PRESSURE_EXHAUSTED) {
         return ERR_NOBUFS;
     }
     socket = net_allocate(stack, sizeof(*socket));

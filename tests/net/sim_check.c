@@ -93,6 +93,29 @@ static void check_socket(struct sim *sim, const struct tcp_socket *sock)
     }
 }
 
+/* Connections are few in most simulations; where they are many, the walk would take too long. */
+static void check_accounts(struct sim *sim, const struct tcp_state *tcp)
+{
+    if (tcp->socket_count > 64) {
+        return;
+    }
+    for (const struct tcp_socket *sock = tcp->all; sock != NULL; sock = sock->all_next) {
+        size_t charged = 0;
+        uint32_t count = 0;
+        for (const struct tcp_socket *other = tcp->all; other != NULL; other = other->all_next) {
+            if (other->peer == sock->peer) {
+                charged +=
+                    sizeof(*other) + (1 + (size_t)other->charged_pages) * TCP_PEER_PAGE_BYTES;
+                count++;
+            }
+        }
+        if (sock->peer != NULL &&
+            (sock->peer->charged_bytes != charged || sock->peer->connection_count != count)) {
+            sim_fail(sim, "a peer's account is wrong");
+        }
+    }
+}
+
 void sim_check_tcp(struct sim *sim)
 {
     for (unsigned i = 0; i < 2 && !sim->broken; i++) {
@@ -100,5 +123,6 @@ void sim_check_tcp(struct sim *sim)
              sock = sock->all_next) {
             check_socket(sim, sock);
         }
+        check_accounts(sim, sim->host[i].stack->tcp);
     }
 }

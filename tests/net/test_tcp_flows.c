@@ -13,12 +13,14 @@
 #include "tests/net/sim.h"
 #include "tests/net/sim_check.h"
 
-#define FLOWS_MAX 32u
+#define FLOWS_MAX   320u
+#define CHURN_FLOWS 32u
 
 struct flow {
     struct net_socket *client;
     struct net_socket *server;
-    uint64_t received;
+    uint64_t received; /* by the client */
+    uint64_t uploaded;
     uint64_t step;
 };
 
@@ -38,18 +40,24 @@ static void report(bool ok, const char *title)
     failed += !ok;
 }
 
-static void begin(struct world *world, const struct sim_config *config)
+static void begin_family(struct world *world, const struct sim_config *config,
+                         enum net_family family)
 {
     struct net_endpoint local = {.port = 80};
 
     memset(world, 0, sizeof(*world));
     sim_create(&world->sim, config);
-    if (net_socket_open(world->sim.host[1].stack, NET_FAMILY_IPV4, NET_SOCKET_STREAM,
-                        &world->listener) != ERR_OK ||
+    if (net_socket_open(world->sim.host[1].stack, family, NET_SOCKET_STREAM, &world->listener) !=
+            ERR_OK ||
         net_socket_bind(world->listener, &local) != ERR_OK ||
         net_socket_listen(world->listener, 64) != ERR_OK) {
         sim_fail(&world->sim, "no listener");
     }
+}
+
+static void begin(struct world *world, const struct sim_config *config)
+{
+    begin_family(world, config, NET_FAMILY_IPV4);
 }
 
 static bool end(struct world *world)
@@ -70,16 +78,22 @@ static bool end(struct world *world)
     return !world->sim.broken;
 }
 
-static void open_flow(struct world *world, struct flow *flow)
+static void open_flow_to(struct world *world, struct flow *flow, struct ip_address address,
+                         enum net_family family)
 {
-    struct net_endpoint remote = {.address = sim_address(1), .port = 80};
+    struct net_endpoint remote = {.address = address, .port = 80};
 
-    if (net_socket_open(world->sim.host[0].stack, NET_FAMILY_IPV4, NET_SOCKET_STREAM,
-                        &flow->client) != ERR_OK) {
+    if (net_socket_open(world->sim.host[0].stack, family, NET_SOCKET_STREAM, &flow->client) !=
+        ERR_OK) {
         sim_fail(&world->sim, "open failed");
     } else if (net_socket_connect(flow->client, &remote) != ERR_INPROGRESS) {
         sim_fail(&world->sim, "connect failed");
     }
+}
+
+static void open_flow(struct world *world, struct flow *flow)
+{
+    open_flow_to(world, flow, sim_address(1), NET_FAMILY_IPV4);
 }
 
 /* The flow whose client end is the peer of what was accepted. */
@@ -242,6 +256,109 @@ static void test_hogs(void)
     report(end(&world) && served, "who does not read keeps nobody out");
 }
 
+/* Both ends write all they can, every few milliseconds. */
+static void push(struct world *world, unsigned first, unsigned end, uint64_t duration_ns, bool read)
+{
+    uint64_t end_ns = world->sim.now_ns + duration_ns;
+    uint64_t turn_ns = 0;
+
+    while (world->sim.now_ns < end_ns && !world->sim.broken) {
+        if (world->sim.now_ns < turn_ns) {
+            sim_step(&world->sim, turn_ns < end_ns ? turn_ns : end_ns);
+            continue;
+        }
+        turn_ns = world->sim.now_ns + 2 * SIM_MS;
+        accept_all(world);
+        for (unsigned i = first; i < end; i++) {
+            struct flow *flow = &world->flows[i];
+            if (flow->server != NULL && flow->client != NULL) {
+                if (read) {
+                    flow->received += drain(flow->client);
+                    flow->uploaded += drain(flow->server);
+                }
+                fill(flow->server);
+                fill(flow->client);
+            }
+        }
+    }
+    sim_check_tcp(&world->sim);
+}
+
+static unsigned served(const struct world *world, unsigned first, unsigned end)
+{
+    unsigned count = 0;
+
+    for (unsigned i = first; i < end; i++) {
+        count += world->flows[i].server != NULL &&
+                 !(net_socket_events(world->flows[i].server) & NET_EVENT_HANGUP_BIT);
+    }
+    return count;
+}
+
+/*
+ * One peer with hundreds of connections that nobody reads, at either end, takes what it can get;
+ * another (the other family) connects and is served as if nothing were. When the greedy one
+ * reads again, all its connections are still there: no promise was broken.
+ */
+static void test_greedy_peer(void)
+{
+    static struct world world;
+    const unsigned greedy = 280;
+    const unsigned others = 8;
+    struct sim_config config = {
+        .seed = 21,
+        .mtu_bytes = 1500,
+        .memory_limit_bytes = 16u << 20,
+        .link = {{.delay_ns = 5 * SIM_MS, .bytes_per_second = 12500000, .queue_bytes = 500000},
+                 {.delay_ns = 5 * SIM_MS, .bytes_per_second = 12500000, .queue_bytes = 500000}}};
+    const struct net_stack *server;
+    const struct net_config *net;
+    uint64_t least = UINT64_MAX;
+    bool within;
+    unsigned kept;
+    unsigned refused;
+
+    begin_family(&world, &config, NET_FAMILY_IPV6);
+    world.sim.host[0].stack->config.memory_limit_bytes = 1u << 30; /* is not what is looked at */
+    server = world.sim.host[1].stack;
+    net = &server->config;
+    push(&world, 0, 0, 4 * SIM_S, true); /* IPv6 addresses are checked for duplicates first */
+    for (unsigned i = 0; i < 40; i++) {
+        open_flow(&world, &world.flows[i]);
+    }
+    push(&world, 0, 40, 2 * SIM_S, true); /* buffers grow */
+    for (unsigned i = 40; i < greedy; i++) {
+        open_flow(&world, &world.flows[i]);
+    }
+    push(&world, 0, greedy, 10 * SIM_S, false);
+    kept = served(&world, 0, greedy);
+    refused = (unsigned)server->tcp->statistics.accept_overflows;
+    within = server->memory_used_bytes < net->memory_limit_bytes;
+    printf("# %u of %u greedy connections hold %zu of %zu KiB, %u SYNs refused\n", kept, greedy,
+           server->memory_used_bytes >> 10, net->memory_limit_bytes >> 10, refused);
+
+    for (unsigned i = greedy; i < greedy + others; i++) {
+        open_flow_to(&world, &world.flows[i], sim_address_ipv6(&world.sim, 1), NET_FAMILY_IPV6);
+    }
+    push(&world, greedy, greedy + others, 5 * SIM_S, true);
+    for (unsigned i = greedy; i < greedy + others; i++) {
+        struct flow *flow = &world.flows[i];
+        uint64_t both = flow->received < flow->uploaded ? flow->received : flow->uploaded;
+        least = both < least ? both : least;
+    }
+    within &= server->memory_used_bytes < net->memory_limit_bytes;
+    printf("# %u others: at least %llu KiB each way and connection in 5 s\n",
+           served(&world, greedy, greedy + others), (unsigned long long)least >> 10);
+    within &= served(&world, greedy, greedy + others) == others && least > 3u << 20;
+    report(within && kept >= 40 && refused > 0, "a greedy peer leaves others their share");
+
+    push(&world, 0, greedy, 5 * SIM_S, true);
+    printf("# %u greedy connections later, %llu bytes refused\n", served(&world, 0, greedy),
+           (unsigned long long)server->tcp->statistics.data_refused);
+    within = served(&world, 0, greedy) >= kept;
+    report(end(&world) && within, "and loses no connection when it reads again");
+}
+
 /* Mathis et al. 1997: rate = MSS / RTT * 1.22 / sqrt(p); CUBIC is above it at low loss. */
 static void test_loss_model(double loss)
 {
@@ -337,14 +454,14 @@ static void test_soak(uint64_t quarter_ns)
         end_ns = world.sim.now_ns + quarter_ns;
         while (world.sim.now_ns < end_ns && !world.sim.broken) {
             accept_all(&world);
-            for (unsigned i = 0; i < FLOWS_MAX; i++) {
+            for (unsigned i = 0; i < CHURN_FLOWS; i++) {
                 connections += world.flows[i].client == NULL && world.flows[i].server == NULL;
                 churn(&world, &world.flows[i]);
             }
             sim_step(&world.sim, world.sim.now_ns + 200 * SIM_MS);
         }
         /* TIME_WAIT ends, too: what is left then is what stays. */
-        for (unsigned i = 0; i < FLOWS_MAX; i++) {
+        for (unsigned i = 0; i < CHURN_FLOWS; i++) {
             struct flow *flow = &world.flows[i];
             if (flow->client != NULL) {
                 net_socket_close(flow->client);
@@ -377,6 +494,7 @@ static void test_soak(uint64_t quarter_ns)
 
 int main(int argc, char **argv)
 {
+
     bool is_long = argc > 1 && strcmp(argv[1], "--long") == 0;
 
     printf("TAP version 13\n");
@@ -385,6 +503,7 @@ int main(int argc, char **argv)
     test_sharing(4, 0, "four flows share it");
     test_sharing(12, 0, "twelve flows share it");
     test_hogs();
+    test_greedy_peer();
     test_loss_model(0.001);
     test_loss_model(0.01);
     test_loss_model(0.03);

@@ -186,7 +186,11 @@ static void transfer(struct sim *sim, const struct scenario *sc, struct net_sock
             if (err == ERR_OK) {
                 set_buffer(ends[CLIENT].socket, sc);
                 err = net_socket_connect(ends[CLIENT].socket, &remote);
-                if (err != ERR_INPROGRESS) {
+                if (err == ERR_NOBUFS && sc->allocations_fail_ppm != 0) {
+                    net_socket_close(ends[CLIENT].socket);
+                    ends[CLIENT].socket = NULL;
+                    next_ns = sim->now_ns + 10 * SIM_MS;
+                } else if (err != ERR_INPROGRESS) {
                     sim_fail(sim, "connect failed");
                     break;
                 }

@@ -10,6 +10,9 @@ test_tcp_listen_SRCS := tests/unit/test_tcp_listen.c $(TCP_HARNESS_SRCS)
 UNIT_TESTS += test_tcp_data
 test_tcp_data_SRCS := tests/unit/test_tcp_data.c $(TCP_HARNESS_SRCS)
 
+UNIT_TESTS += test_tcp_fair
+test_tcp_fair_SRCS := tests/unit/test_tcp_fair.c $(TCP_HARNESS_SRCS)
+
 UNIT_TESTS += test_tcp_recovery
 test_tcp_recovery_SRCS := tests/unit/test_tcp_recovery.c $(TCP_HARNESS_SRCS)
 

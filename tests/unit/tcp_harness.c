@@ -103,6 +103,7 @@ static void record_sent(struct tcp_harness *h, const uint8_t *frame, size_t leng
 
     if (frame[12] == 0x08 && frame[13] == 0x06) {
         h->arp_asked = true;
+        h->arp_host = frame[41];
     }
     if (length < 54 || frame[12] != 0x08 || frame[13] != 0x00 || frame[23] != 6) {
         return;
@@ -145,6 +146,10 @@ static enum err card_transmit(struct netdev *device, struct net_packet *packet)
         length += packet->fragments[i].length_bytes;
     }
     record_sent(h, frame, length);
+    if (h->ends) {
+        packet->done(packet);
+        return ERR_OK;
+    }
     packet->next = h->held;
     h->held = packet;
     return ERR_OK;
@@ -217,7 +222,7 @@ static void send_arp(struct tcp_harness *h)
     arp->operation = be16_make(ARP_REPLY);
     memcpy(arp->target_hardware, stack_mac, 6);
     memcpy(arp->sender_hardware, peer_mac, 6);
-    memcpy(arp->sender_protocol, (uint8_t[4]){10, 0, 0, 1}, 4);
+    memcpy(arp->sender_protocol, (uint8_t[4]){10, 0, 0, h->arp_host}, 4);
     memcpy(arp->target_protocol, (uint8_t[4]){10, 0, 0, 2}, 4);
     receive(h, frame, sizeof(frame));
 }
@@ -252,8 +257,8 @@ int tcp_teardown(void **state)
     struct tcp_harness *h = *state;
 
     complete(h);
+    h->ends = true;
     net_stack_destroy(h->stack);
-    complete(h);
     assert_int_equal(h->allocated_bytes, 0);
     assert_int_equal(h->buffer_count, 0);
     free(h);
@@ -312,7 +317,8 @@ void tcp_inject(struct tcp_harness *h, const struct seg *segment)
     static uint8_t frame[66000];
     struct ipv4_header *ip = (struct ipv4_header *)(frame + 14);
     struct tcp_header *tcp = (struct tcp_header *)(frame + 34);
-    uint8_t pseudo[12] = {10, 0, 0, 1, 10, 0, 0, 2, 0, 6, 0, 0};
+    uint8_t host = h->host != 0 ? h->host : 1;
+    uint8_t pseudo[12] = {10, 0, 0, host, 10, 0, 0, 2, 0, 6, 0, 0};
     size_t header;
     size_t length;
 
@@ -330,7 +336,7 @@ void tcp_inject(struct tcp_harness *h, const struct seg *segment)
     ip->total_length = be16_make((uint16_t)(length - 14));
     ip->time_to_live = 64;
     ip->protocol = 6;
-    memcpy(ip->source, (uint8_t[4]){10, 0, 0, 1}, 4);
+    memcpy(ip->source, (uint8_t[4]){10, 0, 0, host}, 4);
     memcpy(ip->destination, (uint8_t[4]){10, 0, 0, 2}, 4);
     ip->checksum = be16_from_sum(checksum_finish(checksum_add(0, ip, 20)));
     tcp->source_port = be16_make(segment->source_port);

@@ -2,7 +2,8 @@
  * One real stack and a peer that the test plays: segments go in one by one, what the stack
  * sends is looked at field by field. For tests of single rules of RFC 9293 and its companions.
  *
- * The peer is 10.0.0.1, the stack 10.0.0.2. Time stands still unless tcp_advance moves it.
+ * The peer is 10.0.0.1 (or another, struct tcp_harness.host), the stack 10.0.0.2. Time stands still
+ * unless tcp_advance moves it.
  */
 #pragma once
 
@@ -53,6 +54,9 @@ struct tcp_harness {
     size_t looked_at; /* sent[] below this has been taken by tcp_next */
     bool arp_asked;
     bool arp_silent; /* the peer does not answer ARP any more */
+    uint8_t host;    /* segments come from 10.0.0.host; 0: 1 */
+    uint8_t arp_host;
+    bool ends; /* the stack is being destroyed: what it still sends is taken at once */
 };
 
 /* For cmocka's setup and teardown; *state is the harness. */
