@@ -3,7 +3,8 @@
  *
  * Exit codes: what the application gave to proc_exit (0 when _start returns); 134
  * after a trap; 125 when the kernel panicked, a boot step failed or an assertion of
- * ours broke; 124 when the time limit of the command line (timeout=) passed.
+ * ours broke; 124 when the time limit of the command line (timeout=) passed; 143 when an NMI asked
+ * for the end.
  * Any context.
  */
 #pragma once
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #define EXIT_CODE_TRAP    134u
+#define EXIT_CODE_STOPPED 143u
 #define EXIT_CODE_PANIC   125u
 #define EXIT_CODE_TIMEOUT 124u
 

@@ -12,6 +12,7 @@
 #include "kernel/guest_pages.h"
 #include "kernel/panic.h"
 #include "kernel/poweroff.h"
+#include "kernel/wait_boot.h"
 #include "kernel/wasm_stack.h"
 #include "kernel/x86/idt.h"
 #include "kernel/x86/layout.h"
@@ -203,6 +204,13 @@ static void on_exception(struct interrupt_frame *frame, uint64_t address)
 {
     if (depth == 0 && frame->vector == EXCEPTION_PAGE_FAULT &&
         guest_pages_populate(address, frame->error_code)) {
+        return;
+    }
+    if (frame->vector == EXCEPTION_NMI) {
+        /* Nothing of ours raises one: somebody outside wants the machine to end. */
+        if (depth == 0) {
+            wait_request_stop();
+        }
         return;
     }
     if (++depth > 1) {

@@ -30,11 +30,16 @@ static struct {
     struct wait_poller *first;
     struct wait_poller **last_link;
     uint64_t limit_ns;
+    uint32_t end_code;            /* when it has passed */
+    volatile bool stop_requested; /* by an NMI, which may come anywhere */
     bool halted;
     bool in_request;   /* a driver waits for its device */
     bool is_over;      /* the limit has passed: the machine says farewell, without interrupts */
     uint64_t timer_ns; /* when the timer will fire; WAIT_FOREVER: it is not running */
-} waiting = {.last_link = &waiting.first, .limit_ns = WAIT_FOREVER, .timer_ns = WAIT_FOREVER};
+} waiting = {.last_link = &waiting.first,
+             .limit_ns = WAIT_FOREVER,
+             .end_code = EXIT_CODE_TIMEOUT,
+             .timer_ns = WAIT_FOREVER};
 
 void wait_register(struct wait_poller *poller)
 {
@@ -85,12 +90,14 @@ void wait_set_limit(uint64_t limit_ns)
     ensure_timer_enabled(limit_ns);
 }
 
-/* The watchdog's end, where no kernel code is in the middle of something. */
+/* The end by time limit or from outside, where no kernel code is in the middle of something. */
 static _Noreturn void expire(uint64_t rip, uint64_t rbp)
 {
     static const char text[] = "wafer: the time limit has passed; running then:\n";
-    console_write(CONSOLE_LOG, text, sizeof(text) - 1);
-    backtrace_print(rip, rbp, false);
+    if (waiting.end_code == EXIT_CODE_TIMEOUT) {
+        console_write(CONSOLE_LOG, text, sizeof(text) - 1);
+        backtrace_print(rip, rbp, false);
+    }
     /*
      * Disks are brought up to date now, which may wait for them. This may be the timer's stack,
      * which the next interrupt would begin anew: none comes from here on.
@@ -98,18 +105,24 @@ static _Noreturn void expire(uint64_t rip, uint64_t rbp)
     x86_interrupts_disable();
     waiting.is_over = true;
     waiting.limit_ns = clock_monotonic_ns() + FAREWELL_NS;
-    machine_exit(EXIT_CODE_TIMEOUT);
+    machine_exit(waiting.end_code);
 }
 
 static void check_limit(void)
 {
     if (clock_monotonic_ns() >= waiting.limit_ns) {
         if (waiting.is_over) {
-            machine_exit(EXIT_CODE_TIMEOUT);
+            machine_exit(waiting.end_code);
         }
         const uint64_t *frame = __builtin_frame_address(0);
         expire(frame[1] - 1, frame[0]);
     }
+}
+
+void wait_request_stop(void)
+{
+    waiting.stop_requested = true;
+    apic_interrupt_self(APIC_TIMER_VECTOR);
 }
 
 void wait_timer_fired(uint64_t rip, uint64_t rbp, bool in_wasm)
@@ -119,6 +132,11 @@ void wait_timer_fired(uint64_t rip, uint64_t rbp, bool in_wasm)
     if (profile_period_ns() != 0) {
         profile_sample(rip, rbp, waiting.halted);
         ensure_timer(now + profile_period_ns());
+    }
+    if (waiting.stop_requested) {
+        waiting.stop_requested = false;
+        waiting.end_code = EXIT_CODE_STOPPED;
+        waiting.limit_ns = now;
     }
     if (waiting.limit_ns == WAIT_FOREVER) {
         return;

@@ -15,6 +15,11 @@ void wait_set_limit(uint64_t limit_ns);
  */
 void wait_timer_fired(uint64_t rip, uint64_t rbp, bool in_wasm);
 /*
+ * Ends the machine with EXIT_CODE_STOPPED, as the time limit would: the farewell is said. For a
+ * request from outside. Even in an NMI.
+ */
+void wait_request_stop(void);
+/*
  * The first round of the pollers: from here on devices are served even when the
  * application never waits. Normal kernel context.
  */

@@ -17,6 +17,7 @@ EPILOG = """examples:
   wafer build server.wasm -o server.elf --dir public::/ --iso
 
 exit codes of wafer run: the application's own; 134 after a trap; 124 after --timeout;
+130 after Ctrl-C, 143 after SIGTERM (the machine says farewell first: volumes are up to date);
 125 when the machine failed; 2 for bad usage; 1 when the build failed."""
 
 

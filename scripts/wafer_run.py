@@ -17,6 +17,7 @@ import time
 
 import wafer_backlog
 import wafer_build
+import wafer_ending
 import wafer_observe
 import wafer_symbols
 import wafer_volume
@@ -160,6 +161,7 @@ class Machine:
         self.exit_code = None
         self.started = False
         self.qemu_messages = b""
+        self.ending = wafer_ending.Ending()
         self.observer = wafer_observe.Observer(options)
 
     def add_output(self, name):
@@ -174,6 +176,8 @@ class Machine:
         for name in ("log", "out", "err"):
             self.add_output(name)
         self.arguments += ["-serial", "chardev:log"]
+        self.child_fds.append(self.ending.child_fd)
+        self.arguments += self.ending.arguments
         ours, theirs = socket.socketpair()
         self.stdin_socket = ours
         self.child_fds.append(theirs.detach())
@@ -199,6 +203,8 @@ class Machine:
             os.close(fd)
         for fd in self.outputs:
             self.selector.register(fd, selectors.EVENT_READ, "output")
+        self.selector.register(self.ending.monitor, selectors.EVENT_READ, "monitor")
+        self.selector.register(self.ending.signal_read, selectors.EVENT_READ, "signal")
         self.watch_stdin(True)
         ports = [forward.host for forward in self.options.forwards]
         if ports:
@@ -292,6 +298,7 @@ class Machine:
     def serve(self, start_deadline):
         """Passes data until QEMU closed all its channels. False: a deadline passed."""
         stop_deadline = None
+        asked = False
         while self.outputs:
             limit = start_deadline
             if self.started:
@@ -300,6 +307,12 @@ class Machine:
                     stop_deadline = time.monotonic() + seconds if self.options.timeout \
                         else float("inf")
                 limit = stop_deadline
+                self.ending.may_ask = True
+            if self.ending.number is not None and not asked:
+                asked = True
+                if not self.ending.ask():
+                    return False
+                stop_deadline = limit = time.monotonic() + STOP_SECONDS
             left = limit - time.monotonic()
             if left <= 0:
                 return False
@@ -308,6 +321,11 @@ class Machine:
                     self.take_output(key.fd)
                 elif key.data == "stdin":
                     self.feed_stdin()
+                elif key.data == "signal":
+                    self.ending.drain_signal()
+                elif key.data == "monitor":
+                    if not self.ending.drain():
+                        self.selector.unregister(self.ending.monitor)
                 else:
                     self.push_stdin()
         return True
@@ -374,12 +392,16 @@ def run(options):
         raise WaferError("an ISO image carries its own options; build it with them", EXIT_USAGE)
     if options.verbose:
         print("wafer: " + " ".join([qemu] + arguments), file=sys.stderr)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end_by_signal)
+    machine.ending.watch_signals()
     start_deadline = float("inf") if options.gdb else time.monotonic() + options.boot_timeout
     try:
         machine.start([qemu] + arguments + options.qemu)
-        if not machine.serve(start_deadline):
+        in_time = machine.serve(start_deadline)
+        if machine.ending.number is not None:
+            if in_time:
+                machine.observer.finish()
+            return 128 + machine.ending.number
+        if not in_time:
             if not machine.started:
                 raise WaferError(f"the image did not start within {options.boot_timeout} s",
                                  EXIT_MACHINE)
@@ -390,13 +412,6 @@ def run(options):
         return code
     finally:
         machine.stop()
-
-
-def end_by_signal(number, _frame):
-    """Once: a second signal must not interrupt the clean-up."""
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.SIG_IGN)
-    sys.exit(128 + number)
 
 
 def is_terminal(fd):

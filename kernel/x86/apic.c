@@ -17,6 +17,7 @@
 #define REG_TASK_PRIORITY   0x080u
 #define REG_END             0x0b0u
 #define REG_SPURIOUS        0x0f0u
+#define REG_COMMAND         0x300u
 #define REG_LVT_TIMER       0x320u
 #define REG_LVT_LINT0       0x350u
 #define REG_LVT_LINT1       0x360u
@@ -26,6 +27,8 @@
 #define REG_TIMER_DIVIDE    0x3e0u
 #define LVT_MASKED_BIT      (1u << 16)
 #define LVT_TSC_DEADLINE    (2u << 17)
+#define LVT_NMI             (4u << 8)
+#define COMMAND_SELF        (1u << 18) /* destination shorthand, SDM 3A §11.6.1 */
 #define SPURIOUS_ENABLE_BIT (1u << 8)
 #define TIMER_DIVIDE_BY_16  0x3u
 #define CALIBRATION_NS      100000u
@@ -114,7 +117,8 @@ static enum err enable_local(void)
     }
     apic_write(REG_TASK_PRIORITY, 0);
     apic_write(REG_LVT_LINT0, LVT_MASKED_BIT);
-    apic_write(REG_LVT_LINT1, LVT_MASKED_BIT);
+    /* Where virtual machine monitors inject an NMI, as the wiring of a PC has it. */
+    apic_write(REG_LVT_LINT1, LVT_NMI);
     apic_write(REG_LVT_ERROR, LVT_MASKED_BIT);
     apic_write(REG_SPURIOUS, SPURIOUS_ENABLE_BIT | APIC_SPURIOUS_VECTOR);
     return ERR_OK;
@@ -215,6 +219,11 @@ enum err apic_initialize(void)
 void apic_end_of_interrupt(void)
 {
     apic_write(REG_END, 0);
+}
+
+void apic_interrupt_self(uint8_t vector)
+{
+    apic_write(REG_COMMAND, COMMAND_SELF | vector);
 }
 
 void apic_timer_set(uint64_t at_ns)

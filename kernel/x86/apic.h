@@ -19,6 +19,8 @@ enum err apic_initialize(void) WARN_UNUSED;
 void apic_end_of_interrupt(void);
 /* One interrupt on APIC_TIMER_VECTOR when timesource_ns reaches `at_ns`; UINT64_MAX: none. */
 void apic_timer_set(uint64_t at_ns);
+/* An interrupt on this vector, once interrupts are on. Even in an NMI. */
+void apic_interrupt_self(uint8_t vector);
 /* Address that a message-signalled interrupt for this CPU is written to. */
 uint64_t apic_message_address(void);
 

@@ -3,8 +3,10 @@
 TESTS lists (name, function); a function takes the Bench of run.py and raises on failure.
 """
 import importlib.util
+import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -153,6 +155,45 @@ def test_machines_that_cannot_end(bench):
           kernel_program(bench, "interrupts_off"), "--timeout", "1")
 
 
+def heed_signals():
+    """A shell's background job ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_signals(bench):
+    """Asked to end, a machine that computes or sleeps says farewell first."""
+    for number, machine, arguments in ((signal.SIGINT, "q35", []),
+                                       (signal.SIGTERM, "microvm", ["--", "sleep"])):
+        stats = os.path.join(bench.out, "boot", f"signal-{machine}.json")
+        if os.path.exists(stats):
+            os.unlink(stats)
+        process = subprocess.Popen(
+            bench.command("run", "--machine", machine, f"--stats={stats}",
+                          bench.program("endless.c"), *arguments),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=bench.environment(), preexec_fn=heed_signals)
+        check(process.stdout.readline() == b"running\n", "not running")
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        check(process.returncode == 128 + number, f"exit code {process.returncode}: {err!r}")
+        check(err == b"", repr(err))
+        with open(stats, encoding="ascii") as file:
+            check(json.load(file)["calls"], "no calls")
+
+
+def test_second_signal(bench):
+    """A machine that does not answer is ended by the next signal."""
+    process = subprocess.Popen(bench.command("run", kernel_program(bench, "interrupts_off")),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, env=bench.environment())
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(1)
+        process.terminate()
+    process.kill()
+    check(process.wait() == 143, f"exit code {process.returncode}")
+
+
 def is_qemu(pid):
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
@@ -169,6 +210,8 @@ TESTS = [
     ("wafer: boot failures explain themselves", test_boot_failures),
     ("wafer: the kernel stays small", test_kernel_size),
     ("wafer: machines that cannot end by themselves", test_machines_that_cannot_end),
+    ("wafer: signals end the machine with a farewell", test_signals),
+    ("wafer: a second signal ends any machine", test_second_signal),
     ("wafer: killed, it takes the machine along", test_killed),
     ("wafer: the reader of the output goes away", test_output_reader_gone),
 ]

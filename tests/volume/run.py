@@ -12,6 +12,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -104,6 +105,23 @@ class Suite(Folder):
             expect(result.returncode == 124 and "written" in result.stdout, result.stdout)
             check_clean(disk)
             expect(read_file(disk, "/u299") == "unsynced 299\n", "the last file is not there")
+
+    def test_a_signal_loses_nothing(self):
+        """Nor is anything lost when whoever runs the program ends it."""
+        disk = self.path("signal.img")
+        make_disk(disk, 32, "-t", "ext3", "-J", "size=4")
+        process = subprocess.Popen(
+            [WAFER, "run", self.module, "--volume", f"{disk}:/data", "--", "/data", "-1"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=self.environment,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        while "written" not in (line := process.stdout.readline()):
+            expect(line != "", "it ended early")
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=SECONDS)
+        expect(process.returncode == 130, f"{process.returncode}: {output}")
+        check_clean(disk)
+        expect(read_file(disk, "/u299") == "unsynced 299\n", "the last file is not there")
 
     def test_foreign_disk_is_refused_in_words(self):
         disk = self.path("ext4.img")
