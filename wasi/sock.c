@@ -11,18 +11,10 @@
 #include "wasi/transfer.h"
 #include "wasi/types.h"
 
-/* The socket passes to a new descriptor, or is closed. */
-static enum err adopt(struct net_socket *socket, uint32_t rights, uint32_t flags,
-                      struct guest_addr out_fd)
+static enum err adopt(struct net_socket *socket, struct wasi_descriptor *descriptor,
+                      uint32_t rights, struct guest_addr out_fd)
 {
-    struct wasi_descriptor *descriptor;
-    enum err error = wasi_descriptor_open(WASI_KIND_SOCKET, rights, rights, &descriptor);
-
-    if (error != ERR_OK) {
-        net_socket_close(socket);
-        return error;
-    }
-    descriptor->flags = (uint16_t)flags;
+    wasi_descriptor_fill(descriptor, WASI_KIND_SOCKET, rights, rights);
     descriptor->socket.socket = socket;
     net_socket_set_user(socket, descriptor);
     return guest_write_u32(out_fd, descriptor->number);
@@ -32,6 +24,7 @@ enum err wasi_socket_open(enum net_family family, enum net_socket_type type,
                           struct guest_addr out_fd)
 {
     struct net_stack *network = wasi_instance.config->network;
+    struct wasi_descriptor *descriptor;
     struct net_socket *socket;
     enum err error = guest_check(out_fd, sizeof(uint32_t));
 
@@ -39,12 +32,17 @@ enum err wasi_socket_open(enum net_family family, enum net_socket_type type,
         error = ERR_NETDOWN;
     }
     if (error == ERR_OK) {
-        error = net_socket_open(network, family, type, &socket);
+        error = wasi_descriptor_reserve(&descriptor);
     }
     if (error != ERR_OK) {
         return error;
     }
-    return adopt(socket, WASI_RIGHTS_SOCKET, 0, out_fd);
+    error = net_socket_open(network, family, type, &socket);
+    if (error != ERR_OK) {
+        wasi_descriptor_close(descriptor);
+        return error;
+    }
+    return adopt(socket, descriptor, WASI_RIGHTS_SOCKET, out_fd);
 }
 
 static enum err accept_waiting(struct wasi_descriptor *listener, struct net_socket **out)
@@ -70,6 +68,7 @@ static enum err accept_waiting(struct wasi_descriptor *listener, struct net_sock
 enum err wasi_socket_accept(uint32_t fd, uint32_t flags, struct guest_addr out_fd)
 {
     struct wasi_descriptor *listener;
+    struct wasi_descriptor *accepted;
     struct net_socket *socket;
     enum err error = wasi_descriptor_get_socket(fd, WASI_RIGHT_SOCK_ACCEPT_BIT, &listener);
 
@@ -79,13 +78,20 @@ enum err wasi_socket_accept(uint32_t fd, uint32_t flags, struct guest_addr out_f
     if (error == ERR_OK) {
         error = guest_check(out_fd, sizeof(uint32_t));
     }
+    /* First, so that a connection that would get no descriptor stays in the queue. */
     if (error == ERR_OK) {
-        error = accept_waiting(listener, &socket);
+        error = wasi_descriptor_reserve(&accepted);
     }
     if (error != ERR_OK) {
         return error;
     }
-    return adopt(socket, listener->rights_inheriting, flags, out_fd);
+    error = accept_waiting(listener, &socket);
+    if (error != ERR_OK) {
+        wasi_descriptor_close(accepted);
+        return error;
+    }
+    accepted->flags = (uint16_t)flags;
+    return adopt(socket, accepted, listener->rights_inheriting, out_fd);
 }
 
 #define ADDRESS_DEADLINE_NS 10000000000ull

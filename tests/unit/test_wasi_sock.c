@@ -10,6 +10,7 @@
 #include "tests/unit/fake_dns.h"
 #include "tests/unit/fake_net_socket.h"
 #include "tests/unit/fake_wasi.h"
+#include "wasi/instance.h"
 #include "wasi/calls.h"
 #include "wasi/types.h"
 
@@ -17,6 +18,7 @@ enum {
     AFNOSUPPORT = 5,
     AGAIN = 6,
     BADF = 8,
+    MFILE = 33,
     CONNREFUSED = 14,
     CONNRESET = 15,
     FAULT = 21,
@@ -123,6 +125,35 @@ static void a_listener_is_nonblocking_for_those_who_look(void **state)
     assert_int_equal(wasi_fd_fdstat_set_flags(3, 0), 0);
     assert_int_equal(wasi_fd_fdstat_get(3, OUT), 0);
     assert_int_equal(guest_get_u16(OUT + 2), 0);
+}
+
+/* A program that ran out of descriptors closes one and goes on: nobody was turned away. */
+static void a_connection_without_a_descriptor_stays_queued(void **state)
+{
+    (void)state;
+    struct net_socket *listener = fake_socket_last;
+    static uint8_t nothing;
+    uint32_t number = 0;
+    uint32_t first = 0;
+
+    fake_socket_arrive(listener);
+    while (fd_table_insert(&wasi_instance.descriptors, &nothing, &number) == ERR_OK) {
+        first = first == 0 ? number : first;
+    }
+    assert_int_equal(number, FD_TABLE_MAX - 1);
+    assert_int_equal(wasi_sock_accept(3, WASI_FDFLAG_NONBLOCK_BIT, FD), MFILE);
+    fd_table_remove(&wasi_instance.descriptors, first);
+    assert_int_equal(wasi_sock_accept(3, WASI_FDFLAG_NONBLOCK_BIT, FD), 0);
+    assert_int_equal(guest_get_u32(FD), first);
+    for (number = first + 1; number < FD_TABLE_MAX; number++) {
+        fd_table_remove(&wasi_instance.descriptors, number);
+    }
+    /* Nor is a number lost when nobody waits. */
+    assert_int_equal(wasi_fd_fdstat_set_flags(3, WASI_FDFLAG_NONBLOCK_BIT), 0);
+    assert_int_equal(wasi_sock_accept(3, 0, FD), AGAIN);
+    fake_socket_arrive(listener);
+    assert_int_equal(wasi_sock_accept(3, 0, FD), 0);
+    assert_int_equal(guest_get_u32(FD), first + 1);
 }
 
 static struct net_socket *waking;
@@ -538,6 +569,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_preopened_listener_accepts),
         TEST(a_listener_is_nonblocking_for_those_who_look),
+        TEST(a_connection_without_a_descriptor_stays_queued),
         TEST(a_blocking_accept_waits),
         TEST(streams_carry_vectors_both_ways),
         TEST(a_full_stream_sends_what_fits),
