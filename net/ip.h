@@ -149,6 +149,8 @@ void ip_path_mtu_update(struct net_stack *stack, const struct ip_address *destin
 
 /* Brings a held route up to date (new MTU, next hop); as ip_route of its addresses. */
 enum err ip_route_refresh(struct net_stack *stack, struct ip_route *route) WARN_UNUSED;
+/* Whether the path takes less than the link does, for now. */
+bool ip_route_is_narrow(const struct net_stack *stack, const struct ip_route *route);
 
 /* Tells neighbour discovery that the peer of this route answers (RFC 4861 §7.3.1). Cheap. */
 void ip_route_confirm(struct net_stack *stack, struct ip_route *route);

@@ -185,6 +185,11 @@ enum err ip_route_refresh(struct net_stack *stack, struct ip_route *route)
     return error;
 }
 
+bool ip_route_is_narrow(const struct net_stack *stack, const struct ip_route *route)
+{
+    return !route->is_loopback && route->mtu_bytes < interface_mtu(stack, route->is_ipv4);
+}
+
 uint32_t ip_route_features(const struct net_stack *stack, const struct ip_route *route)
 {
     if (route->is_loopback) {

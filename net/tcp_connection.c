@@ -254,6 +254,9 @@ void tcp_update_mss(struct tcp_socket *sock)
     if (sock->mss_limit != 0 && sock->mss > sock->mss_limit) {
         sock->mss = sock->mss_limit;
     }
+    if (sock->mss_limit != 0 || ip_route_is_narrow(tcp_stack(sock), &sock->route)) {
+        tcp_timer_set(sock, TCP_TIMER_PATH, tcp_stack(sock)->now_ns + TCP_PATH_NS);
+    }
 }
 
 void tcp_establish(struct tcp_socket *sock, const struct tcp_options *options)

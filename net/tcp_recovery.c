@@ -7,6 +7,7 @@
 /* After so many time-outs in a row; RFC 4821 §7.2 suggests 1024 bytes for IPv4. */
 #define BLACK_HOLE_RETRIES 3u
 #define BLACK_HOLE_MSS     984u
+#define PATH_TRIAL_NS      (10 * TCP_NS_PER_S)
 
 static bool sent_after(uint64_t left_ns, uint32_t left_end, uint64_t right_ns, uint32_t right_end)
 {
@@ -373,7 +374,7 @@ void tcp_recovery_reorder_timer(struct tcp_socket *sock)
 
 /*
  * RFC 4821 §7.7, RFC 2923 §2.1: large segments vanish and no ICMP says why. From now on they are
- * of a size that nearly every path takes.
+ * of a size that nearly every path takes; larger ones are tried again later (tcp_timer.c).
  */
 static void suspect_black_hole(struct tcp_socket *sock)
 {
@@ -388,13 +389,20 @@ static void suspect_black_hole(struct tcp_socket *sock)
     }
 }
 
+/* Larger segments are on trial: tcp_timer.c has just raised the size. */
+static bool is_probing_path(const struct tcp_socket *sock)
+{
+    return sock->mss_raised_ns != 0 &&
+           tcp_stack(sock)->now_ns - sock->mss_raised_ns < PATH_TRIAL_NS;
+}
+
 /* RFC 6298 §5.4 to §5.6, RFC 5681 §3.1, RFC 8985 §6.3. */
 void tcp_recovery_timeout(struct tcp_socket *sock)
 {
     bool reneged =
         sock->record_first != NULL && (sock->record_first->flags & TCP_RECORD_SACKED_BIT) != 0;
 
-    if (sock->retries % BLACK_HOLE_RETRIES == 0) {
+    if (sock->retries % BLACK_HOLE_RETRIES == 0 || is_probing_path(sock)) {
         suspect_black_hole(sock);
     }
     tcp_stack(sock)->tcp->statistics.timeouts++;

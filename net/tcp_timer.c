@@ -178,6 +178,26 @@ static bool fire_keep(struct tcp_socket *sock)
     return true;
 }
 
+/*
+ * RFC 1191 §6.3, RFC 8201 §4: once in ten minutes the path may have grown. Full segments are the
+ * probes: a router that cannot pass them says so, and where none does the first time-out is
+ * enough to go back (tcp_recovery.c).
+ */
+static void fire_path(struct tcp_socket *sock)
+{
+    struct net_stack *stack = tcp_stack(sock);
+    uint16_t mss_before = sock->mss;
+
+    sock->mss_limit = 0;
+    if (!tcp_is_synchronized(sock) || ip_route_refresh(stack, &sock->route) != ERR_OK) {
+        return;
+    }
+    tcp_update_mss(sock);
+    if (sock->mss > mss_before) {
+        sock->mss_raised_ns = stack->now_ns;
+    }
+}
+
 /* The application waits for memory to send with. */
 static void fire_starved(struct tcp_socket *sock)
 {
@@ -207,6 +227,8 @@ void tcp_timer_fire(struct net_stack *stack, struct net_timer *timer)
             tcp_send_ack(sock);
         } else if (use == TCP_TIMER_STARVED) {
             fire_starved(sock);
+        } else if (use == TCP_TIMER_PATH) {
+            fire_path(sock);
         } else if (!(use == TCP_TIMER_SEND ? fire_send(sock) : fire_keep(sock))) {
             return;
         }

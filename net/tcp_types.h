@@ -42,6 +42,7 @@
 #define TCP_RTO_INITIAL_US   1000000u /* RFC 6298 §2 */
 #define TCP_RTO_MINIMUM_US   200000u  /* below RFC 6298's second, as all others do */
 #define TCP_RTO_MAXIMUM_US   120000000u
+#define TCP_PATH_NS          (601 * TCP_NS_PER_S) /* RFC 1191 §6.3, after the route forgot */
 #define TCP_STARVED_NS       (100 * TCP_NS_PER_MS)
 #define TCP_DELAYED_ACK_NS   (40 * TCP_NS_PER_MS) /* RFC 9293 §3.8.6.3 allows 500 ms */
 #define TCP_TIME_WAIT_NS     (60 * TCP_NS_PER_S)  /* 2 MSL with an MSL of 30 s */
@@ -241,6 +242,7 @@ enum tcp_timer_use {
     TCP_TIMER_ACK,
     TCP_TIMER_KEEP,
     TCP_TIMER_STARVED, /* whether there is memory to send with again */
+    TCP_TIMER_PATH,    /* whether the path takes larger packets again */
     TCP_TIMER_COUNT
 };
 enum tcp_send_timer { /* what TCP_TIMER_SEND is for at the moment */
@@ -325,8 +327,9 @@ struct tcp_socket {
     uint8_t backoff;
     uint8_t keep_probes;
     uint8_t keep_count;
-    uint16_t mss;       /* payload and options of a segment that fits the path */
-    uint16_t mss_limit; /* larger ones have vanished; 0: none has */
+    uint16_t mss;           /* payload and options of a segment that fits the path */
+    uint16_t mss_limit;     /* larger ones have vanished; 0: none has */
+    uint64_t mss_raised_ns; /* when larger ones were tried again; 0: never */
 
     /* Sending: send_una <= send_next <= send_end (RFC 9293 §3.3.1). */
     uint32_t initial_send;

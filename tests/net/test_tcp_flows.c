@@ -359,6 +359,79 @@ static void test_greedy_peer(void)
     report(end(&world) && within, "and loses no connection when it reads again");
 }
 
+/* A little each half second; returns how long, at most, nothing arrived, in ns. */
+static uint64_t trickle(struct world *world, struct flow *flow, uint64_t duration_ns)
+{
+    uint64_t end_ns = world->sim.now_ns + duration_ns;
+    uint64_t turn_ns = 0;
+    uint64_t heard_ns = world->sim.now_ns;
+    uint64_t longest_ns = 0;
+
+    while (world->sim.now_ns < end_ns && !world->sim.broken) {
+        struct net_span span;
+        accept_all(world);
+        if (world->sim.now_ns >= turn_ns) {
+            turn_ns = world->sim.now_ns + 500 * SIM_MS;
+            if (net_socket_send_reserve(flow->client, 5000, &span) == ERR_OK) {
+                memset(span.data, 't', span.length_bytes);
+                if (net_socket_send_commit(flow->client, span.length_bytes, NULL) != ERR_OK) {
+                    sim_fail(&world->sim, "commit failed");
+                }
+            }
+        }
+        if (flow->server != NULL && drain(flow->server) > 0) {
+            heard_ns = world->sim.now_ns;
+        }
+        if (world->sim.now_ns - heard_ns > longest_ns) {
+            longest_ns = world->sim.now_ns - heard_ns;
+        }
+        sim_step(&world->sim, turn_ns < end_ns ? turn_ns : end_ns);
+    }
+    sim_check_tcp(&world->sim);
+    return longest_ns;
+}
+
+/*
+ * RFC 1191 §6.3: a path that has grown is found out within ten minutes or so; one that has not
+ * costs a lost packet in that time, not the connection, whether a router speaks or none does.
+ */
+static void test_path_grows(bool silently)
+{
+    static struct world world;
+    struct sim_config config = {
+        .seed = 31,
+        .mtu_bytes = 1500,
+        .memory_limit_bytes = 16u << 20,
+        .link = {{.delay_ns = 20 * SIM_MS, .narrow_mtu_bytes = 1100, .narrow_silently = silently},
+                 {.delay_ns = 20 * SIM_MS}}};
+    const struct tcp_socket *sock;
+    struct flow *flow = &world.flows[0];
+    uint64_t stall_ns;
+    uint64_t timeouts;
+    bool ok;
+    char title[64];
+
+    begin(&world, &config);
+    open_flow(&world, flow);
+    sock = (const struct tcp_socket *)flow->client;
+    (void)trickle(&world, flow, 20 * SIM_S);
+    ok = sock->mss == (silently ? 984 : 1060);
+    /* Three times it tries, and goes back. */
+    timeouts = world.sim.host[0].stack->tcp->statistics.timeouts;
+    stall_ns = trickle(&world, flow, 1850 * SIM_S);
+    timeouts = world.sim.host[0].stack->tcp->statistics.timeouts - timeouts;
+    ok &= sock->mss == (silently ? 984 : 1060) && stall_ns < 1500 * SIM_MS;
+    ok &= sock->mss_raised_ns != 0 && timeouts == (silently ? 3 : 0);
+    printf("# still narrow: %llu time-outs, no more than %llu ms without data\n",
+           (unsigned long long)timeouts, (unsigned long long)(stall_ns / SIM_MS));
+    world.sim.host[0].link.narrow_mtu_bytes = 0;
+    (void)trickle(&world, flow, 610 * SIM_S);
+    ok &= sock->mss == 1460 && sock->mss_limit == 0;
+    snprintf(title, sizeof(title), "a path that grows is noticed (%s)",
+             silently ? "black hole" : "told");
+    report(end(&world) && ok, title);
+}
+
 /* Mathis et al. 1997: rate = MSS / RTT * 1.22 / sqrt(p); CUBIC is above it at low loss. */
 static void test_loss_model(double loss)
 {
@@ -494,6 +567,11 @@ static void test_soak(uint64_t quarter_ns)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && !strcmp(argv[1], "--path")) {
+        test_path_grows(false);
+        test_path_grows(true);
+        return failed;
+    }
 
     bool is_long = argc > 1 && strcmp(argv[1], "--long") == 0;
 
@@ -504,6 +582,8 @@ int main(int argc, char **argv)
     test_sharing(12, 0, "twelve flows share it");
     test_hogs();
     test_greedy_peer();
+    test_path_grows(false);
+    test_path_grows(true);
     test_loss_model(0.001);
     test_loss_model(0.01);
     test_loss_model(0.03);
