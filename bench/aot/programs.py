@@ -33,7 +33,8 @@ COMMON = ["-O3", "-std=gnu17", "-ffp-contract=off", "-w"]
 TO_WASM = ["--target=wasm32-wasi", "-mbulk-memory", "-D_WASI_EMULATED_SIGNAL",
            "-D_WASI_EMULATED_PROCESS_CLOCKS", "-lwasi-emulated-signal",
            "-lwasi-emulated-process-clocks", "-Wl,-z,stack-size=1048576"]
-FAKES = ["tests/unit/fake_wasi.c", "tests/unit/fake_net_socket.c", "tests/unit/fake_dns.c"]
+FAKES = ["kernel/base/fmt.c", "tests/unit/fake_wasi.c", "tests/unit/fake_net_socket.c",
+         "tests/unit/fake_dns.c"]
 TEXT_BYTES = 8 << 20
 TIMEOUT_S = 120
 
