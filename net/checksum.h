@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel/base/inline.h"
+
 /*
  * `sum` plus `length` bytes of data that begin at an even offset of the summed message.
  * The result is below 2^32 whenever `sum` was.
@@ -28,7 +30,7 @@ static inline uint16_t checksum_fold(uint32_t sum)
 }
 
 /* The folded sum of an IPv4 header without options, which every packet has: no loop, no call. */
-static inline uint16_t checksum_fold_ipv4(const void *header)
+ALWAYS_INLINE uint16_t checksum_fold_ipv4(const void *header)
 {
     uint32_t words[5];
     __builtin_memcpy(words, header, sizeof(words));

@@ -52,6 +52,7 @@ struct ip_route {
     uint8_t hop_limit;  /* of sent packets; 0: the default, 64 */
     uint16_t neighbour; /* ip_neighbour.c's */
     uint8_t link_destination[ETHERNET_ADDRESS_BYTES];
+    uint32_t confirmed_s; /* the transport's: when it last called ip_route_confirm */
 };
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the constants below are swapped");
@@ -137,6 +138,9 @@ enum err ip_route(struct net_stack *stack, const struct ip_address *source,
 #define IP_TRANSPORT_START 96u /* driver headroom 16 + Ethernet 14 + IPv6 40, rounded up */
 void ip_transmit(struct net_stack *stack, struct ip_route *route, struct net_packet *packet,
                  enum ip_protocol protocol, enum ip_ecn ecn);
+/* The same for one who knows how long transport header and payload are together. */
+void ip_transmit_sized(struct net_stack *stack, struct ip_route *route, struct net_packet *packet,
+                       enum ip_protocol protocol, enum ip_ecn ecn, uint32_t payload_bytes);
 
 /*
  * Records a path MTU that an ICMP message claimed, once the transport has matched the

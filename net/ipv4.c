@@ -1,11 +1,10 @@
 #include "net/ipv4.h"
 
+#include "kernel/base/inline.h"
 #include "kernel/base/string.h"
 #include "net/checksum.h"
 #include "net/dhcp.h"
 #include "net/icmp.h"
-
-#define IPV4_VERSION_WORDS_5 0x45u
 
 /* Sources that RFC 1122 §3.2.1.3 and RFC 6890 allow only on a loopback interface or never. */
 static bool ipv4_source_is_possible(const struct net_stack *stack, uint32_t source,
@@ -56,8 +55,8 @@ static enum destination ipv4_classify(const struct net_stack *stack, uint32_t de
 }
 
 /* Whether everything that can be checked without addresses is right (RFC 1122 §3.2.1). */
-static bool ipv4_header_is_valid(const struct net_buffer *chain, uint32_t offset,
-                                 enum ip_arrival arrival)
+static NEVER_INLINE bool ipv4_header_is_valid(const struct net_buffer *chain, uint32_t offset,
+                                              enum ip_arrival arrival)
 {
     if (!ip_chain_has(chain, offset, sizeof(struct ipv4_header))) {
         return false;
@@ -100,21 +99,63 @@ static void ipv4_input_fragment(struct net_stack *stack, struct net_buffer *chai
     }
 }
 
+/* The same for a header as nearly all are: without options. */
+ALWAYS_INLINE bool ipv4_header_is_plain(const struct net_buffer *chain, uint32_t offset)
+{
+    const struct ipv4_header *header = (const struct ipv4_header *)(chain->data + offset);
+    uint32_t total;
+
+    if (!ip_chain_has(chain, offset, sizeof(*header)) ||
+        header->version_length != IPV4_VERSION_WORDS_5) {
+        return false;
+    }
+    total = be16_get(header->total_length);
+    return total >= sizeof(*header) && total <= chain->total_bytes - offset &&
+           checksum_fold_ipv4(header) == 0xffff;
+}
+
+/* From whom and to whom it may be. RFC 1122 §3.3.6: a link-layer broadcast must carry a broadcast
+ * or multicast datagram. */
+static NEVER_INLINE enum destination
+ipv4_judge(const struct net_stack *stack, const struct ipv4_header *header, enum ip_arrival arrival)
+{
+    enum destination destination =
+        ipv4_classify(stack, netif_ipv4_from_bytes(header->destination), header->protocol, arrival);
+
+    if ((destination == DESTINATION_UNICAST && arrival == IP_ARRIVAL_GROUP) ||
+        !ipv4_source_is_possible(stack, netif_ipv4_from_bytes(header->source), arrival)) {
+        return DESTINATION_OTHER;
+    }
+    return destination;
+}
+
+/* The same at a glance: to our address from another one of the same network, or from a gateway's
+ * side of it that no rule is about. */
+ALWAYS_INLINE bool ipv4_is_ours(const struct net_stack *stack, const struct ipv4_header *header,
+                                enum ip_arrival arrival)
+{
+    const struct netif *netif = &stack->ip->netif;
+    uint32_t source = netif_ipv4_from_bytes(header->source);
+
+    return arrival == IP_ARRIVAL_UNICAST && netif->ipv4_valid &&
+           netif_ipv4_from_bytes(header->destination) == netif->ipv4 && source != netif->ipv4 &&
+           source >> 28 < 0xe && source >> 24 != 127 && source != (netif->ipv4 | ~netif->ipv4_mask);
+}
+
 void ipv4_input(struct net_stack *stack, struct net_buffer *chain, uint32_t offset,
                 enum ip_arrival arrival)
 {
-    if (!ipv4_header_is_valid(chain, offset, arrival)) {
+    if (!ipv4_header_is_plain(chain, offset) && !ipv4_header_is_valid(chain, offset, arrival)) {
         IP_COUNT(stack, dropped_header);
         net_buffer_free(stack, chain);
         return;
     }
     const struct ipv4_header *header = (const struct ipv4_header *)(chain->data + offset);
-    enum destination destination =
-        ipv4_classify(stack, netif_ipv4_from_bytes(header->destination), header->protocol, arrival);
-    /* RFC 1122 §3.3.6: a link-layer broadcast must carry a broadcast or multicast datagram. */
-    if (destination == DESTINATION_OTHER ||
-        (destination == DESTINATION_UNICAST && arrival == IP_ARRIVAL_GROUP) ||
-        !ipv4_source_is_possible(stack, netif_ipv4_from_bytes(header->source), arrival)) {
+    enum destination destination = DESTINATION_UNICAST;
+    if (!ipv4_is_ours(stack, header, arrival)) {
+        destination = ipv4_judge(stack, header, arrival);
+    }
+    if (destination == DESTINATION_OTHER) {
         IP_COUNT(stack, dropped_address);
         net_buffer_free(stack, chain);
         return;

@@ -10,6 +10,7 @@
 /* A datagram whose header begins at `offset` of the chain. Takes ownership. */
 void ipv4_input(struct net_stack *stack, struct net_buffer *chain, uint32_t offset,
                 enum ip_arrival arrival);
+#define IPV4_VERSION_WORDS_5 0x45u
 /*
  * Puts a header in front of the packet. `fragment` is the flags and offset field; payload_bytes
  * counts everything behind the header.

@@ -82,7 +82,9 @@ void netif_add_dns_server(struct net_stack *stack, const struct ip_address *addr
 
 static inline uint32_t netif_ipv4_from_bytes(const uint8_t bytes[4])
 {
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+    uint32_t raw;
+    __builtin_memcpy(&raw, bytes, sizeof(raw));
+    return __builtin_bswap32(raw);
 }
 
 /* Whether an IPv6 address is assigned here and has passed duplicate detection. */

@@ -150,6 +150,20 @@ enum err net_socket_send_commit(struct net_socket *socket, size_t length_bytes,
                                 const struct net_endpoint *destination) WARN_UNUSED;
 
 /*
+ * The short way of a stream that needs no way round: `length_bytes` of room while nothing else
+ * waits to be sent or acknowledged, or NULL, which changes nothing: reserve and commit, then. What
+ * was written there goes with put_end.
+ */
+void *net_socket_put_begin(struct net_socket *socket, size_t length_bytes);
+void net_socket_put_end(struct net_socket *socket, size_t length_bytes);
+/*
+ * The same for receiving: false, with nothing changed, unless all that can be received lies in
+ * one piece. take_end consumes that piece.
+ */
+bool net_socket_take_begin(const struct net_socket *socket, struct net_const_span *out);
+void net_socket_take_end(struct net_socket *socket);
+
+/*
  * Receiving. Peek shows the contiguous memory that holds the byte `offset_bytes` after the read
  * position (of the stream, or in the first datagram) up to the end of that part; ask again with a
  * larger offset, or after consuming, for what follows. ERR_OK with length 0: end of stream

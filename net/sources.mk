@@ -40,6 +40,7 @@ NET_SRCS := \
     net/tcp_input.c \
     net/tcp_output.c \
     net/tcp_peer.c \
+    net/tcp_predict.c \
     net/tcp_receive.c \
     net/tcp_record.c \
     net/tcp_recovery.c \

@@ -12,6 +12,7 @@
 /* False: malformed or a bad checksum; the caller drops the chain. */
 bool tcp_segment_parse(struct net_buffer *chain, const struct ip_received *ip,
                        struct tcp_segment *out);
+bool tcp_checksum_is_right(const struct net_buffer *chain, const struct ip_received *ip);
 
 static inline struct tcp_socket *tcp_socket_of(struct net_socket *socket)
 {
@@ -165,14 +166,41 @@ void tcp_time_wait_fire(struct net_stack *stack, struct net_timer *timer);
 void tcp_socket_input(struct tcp_socket *sock, struct tcp_segment *segment);
 /* False: the socket is gone or the segment must not be processed further. */
 bool tcp_acknowledge(struct tcp_socket *sock, const struct tcp_segment *segment);
+void tcp_send_buffer_grow(struct tcp_socket *sock);
+/* Tells the neighbour cache that the peer answers: once a second when it believes us already. */
+static inline void tcp_confirm_route(struct tcp_socket *sock)
+{
+    uint32_t second = (uint32_t)(tcp_stack(sock)->now_ns >> 30);
+
+    if (!sock->route.link_valid || sock->route.confirmed_s != second) {
+        sock->route.confirmed_s = second;
+        ip_route_confirm(tcp_stack(sock), &sock->route);
+    }
+}
+
+/* ---- tcp_predict.c: the usual segment ------------------------------------------------------- */
+
+/* False: not a usual one, nothing was done. True: it was taken, chain and all. */
+bool tcp_input_predicted(struct net_stack *stack, struct net_buffer *chain,
+                         const struct ip_received *ip);
+/*
+ * For the first of those that have something to send. False: it is something else, or nothing.
+ * True: all that waited was sent, and the socket waits no more.
+ */
+bool tcp_output_predicted(struct tcp_socket *sock);
 
 /* ---- tcp_receive.c -------------------------------------------------------------------------- */
 
 /* Takes the payload that is in the window; sets what is to be acknowledged. */
 void tcp_receive_data(struct tcp_socket *sock, struct tcp_segment *segment);
+/* The same for one buffer, all of whose `length` bytes at `offset` are next and in the window. */
+void tcp_receive_part(struct tcp_socket *sock, struct net_buffer *part, uint32_t offset,
+                      uint32_t length);
 void tcp_receive_clear(struct tcp_socket *sock);
 void tcp_receive_clear_ranges(struct tcp_socket *sock);
 void tcp_receive_discard(struct tcp_socket *sock, uint32_t length_bytes);
+/* All of a queue that is one part. */
+void tcp_receive_take(struct tcp_socket *sock);
 /* The window to advertise now, unscaled; moves receive_edge. */
 uint32_t tcp_receive_window(struct tcp_socket *sock);
 /* Whether the application read enough that the peer should hear of it. */
@@ -195,6 +223,8 @@ void tcp_send_clear(struct tcp_socket *sock);
 uint32_t tcp_send_attach(struct tcp_socket *sock, struct net_packet *packet, uint32_t start,
                          uint32_t length);
 void tcp_block_unref(struct tcp_block *block);
+/* A small block that was used before, if there is one and it is large enough. */
+struct tcp_block *tcp_block_take_spare(struct net_stack *stack, size_t want_bytes);
 void tcp_send_destroy_spares(struct net_stack *stack);
 uint32_t tcp_send_room(const struct tcp_socket *sock);
 static inline uint32_t tcp_send_queued(const struct tcp_socket *sock)
@@ -220,6 +250,8 @@ static inline bool tcp_is_writable(const struct tcp_socket *sock)
 /* Sends what may be sent: lost data, new data, FIN, else an acknowledgement that is due. */
 void tcp_output(struct tcp_socket *sock);
 void tcp_send_ack(struct tcp_socket *sock);
+/* `done` of a packet with data, whose owner is the first of its blocks. */
+void tcp_packet_done(struct net_packet *packet);
 /* Stores a header at the packet's start; options_bytes of options follow, written by the caller. */
 uint8_t *tcp_header_write(struct net_packet *packet, const struct tcp_entry *entry,
                           uint32_t sequence, uint32_t acknowledgement, uint8_t flags,
@@ -267,6 +299,8 @@ struct tcp_record *tcp_record_append(struct tcp_socket *sock, uint32_t start, ui
 /* Cuts at `at`, strictly inside; false: no memory. */
 bool tcp_record_split(struct tcp_socket *sock, struct tcp_record *record, uint32_t at);
 void tcp_record_remove(struct tcp_socket *sock, struct tcp_record *record);
+/* Of one that is in no list any more. */
+void tcp_record_release(struct net_stack *stack, struct tcp_record *record);
 void tcp_records_clear(struct tcp_socket *sock);
 void tcp_records_destroy_spares(struct net_stack *stack);
 void tcp_record_mark_lost(struct tcp_socket *sock, struct tcp_record *record);
@@ -299,6 +333,11 @@ void tcp_congestion_acked(struct tcp_socket *sock, uint32_t acked_bytes, uint64_
 void tcp_congestion_reduce(struct tcp_socket *sock);
 /* Before sending after a pause longer than the RTO (RFC 5681 §4.1). */
 void tcp_congestion_idle(struct tcp_socket *sock);
+/* RFC 9293 §3.8.2, RFC 7661: a window that is not used does not grow. */
+static inline bool tcp_window_is_used(const struct tcp_socket *sock)
+{
+    return sock->cwnd < sock->ssthresh ? sock->cwnd < 2 * sock->flight_maximum : sock->cwnd_limited;
+}
 
 /* ---- tcp_rtt.c ------------------------------------------------------------------------------ */
 

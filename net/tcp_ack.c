@@ -48,7 +48,7 @@ static void advance(struct tcp_socket *sock, const struct tcp_segment *segment, 
     if (result->rtt_ns != 0) {
         tcp_rtt_sample(sock, result->rtt_ns);
     }
-    ip_route_confirm(stack, &sock->route);
+    tcp_confirm_route(sock);
 }
 
 /* RFC 9293 §3.10.7.4: only segments not older than the last update change the window. */
@@ -84,7 +84,7 @@ static void ecn_input(struct tcp_socket *sock, const struct tcp_segment *segment
 }
 
 /* The send buffer holds two windows, so that the next is ready when this one is acknowledged. */
-static void grow_send_buffer(struct tcp_socket *sock)
+void tcp_send_buffer_grow(struct tcp_socket *sock)
 {
     uint32_t maximum;
     uint32_t wanted;
@@ -143,7 +143,9 @@ bool tcp_acknowledge(struct tcp_socket *sock, const struct tcp_segment *segment)
     }
     tcp_recovery_input(sock, segment, &result);
     ecn_input(sock, segment);
-    if (result.acked_bytes > 0 || result.delivered_bytes > 0 || window_changed ||
+    /* RFC 6298 §5.3: what is in flight is given new time by news of it, not by a window. */
+    if (result.acked_bytes > 0 || result.delivered_bytes > 0 ||
+        (window_changed && sock->send_una == sock->send_next) ||
         sock->send_timer == TCP_SEND_NONE) {
         tcp_arm_send_timer(sock);
     }
@@ -151,7 +153,7 @@ bool tcp_acknowledge(struct tcp_socket *sock, const struct tcp_segment *segment)
         tcp_mark_pending(sock);
     }
     if (result.acked_bytes > 0) {
-        grow_send_buffer(sock);
+        tcp_send_buffer_grow(sock);
         sock->starved = false; /* it may try with the memory that this gave back */
         if (!was_writable && tcp_is_writable(sock)) {
             tcp_wake(sock);

@@ -59,7 +59,9 @@ bool tcp_poll(struct net_stack *stack)
         struct tcp_socket *sock = tcp->pending_first;
 
         last = sock == last ? NULL : last;
-        tcp_output(sock);
+        if (!tcp_output_predicted(sock)) {
+            tcp_output(sock);
+        }
         any = true;
     }
     return any;

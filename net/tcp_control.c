@@ -54,7 +54,7 @@ void tcp_packet_send(struct net_stack *stack, struct ip_route *route, struct net
     packet->checksum_start = 0;
     packet->checksum_offset = offsetof(struct tcp_header, checksum);
     stack->tcp->statistics.segments_sent++;
-    ip_transmit(stack, route, packet, IP_TCP, ecn);
+    ip_transmit_sized(stack, route, packet, IP_TCP, ecn, length);
 }
 
 /* A segment without data for an entry that holds no route. */

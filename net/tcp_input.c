@@ -1,5 +1,7 @@
 #include "net/tcp.h"
 
+#include "kernel/base/inline.h"
+
 /* RFC 7323 §5.5: a timestamp older than this says nothing. */
 #define PAWS_VALID_NS (24ull * 24 * 3600 * TCP_NS_PER_S)
 
@@ -367,11 +369,12 @@ static void demultiplex(struct net_stack *stack, struct tcp_segment *segment)
     }
 }
 
-void tcp_input(struct net_stack *stack, struct net_buffer *chain, const struct ip_received *ip)
+/* Not inline: most segments need neither its frame nor what that costs to clear. */
+static NEVER_INLINE void input_by_the_rules(struct net_stack *stack, struct net_buffer *chain,
+                                            const struct ip_received *ip)
 {
     struct tcp_segment segment;
 
-    stack->tcp->statistics.segments_received++;
     if (ip->is_multicast || !tcp_segment_parse(chain, ip, &segment)) {
         stack->tcp->statistics.segments_malformed++;
         net_buffer_free(stack, chain);
@@ -380,6 +383,14 @@ void tcp_input(struct net_stack *stack, struct net_buffer *chain, const struct i
     demultiplex(stack, &segment);
     if (segment.chain != NULL) {
         net_buffer_free(stack, segment.chain);
+    }
+}
+
+void tcp_input(struct net_stack *stack, struct net_buffer *chain, const struct ip_received *ip)
+{
+    stack->tcp->statistics.segments_received++;
+    if (!tcp_input_predicted(stack, chain, ip)) {
+        input_by_the_rules(stack, chain, ip);
     }
 }
 

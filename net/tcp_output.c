@@ -103,7 +103,7 @@ static void send_segment(struct tcp_socket *sock, struct net_packet *packet, uin
 }
 
 /* The device is through: the blocks lose the packet's references. */
-static void data_done(struct net_packet *packet)
+void tcp_packet_done(struct net_packet *packet)
 {
     struct tcp_block *block = packet->owner;
     struct net_stack *stack = block->stack;
@@ -144,7 +144,7 @@ static bool send_data(struct tcp_socket *sock, uint32_t start, uint32_t *length,
         return false;
     }
     if (*length > 0) {
-        packet->done = data_done;
+        packet->done = tcp_packet_done;
         attached = tcp_send_attach(sock, packet, start, *length);
         if (attached < *length) {
             uint32_t payload = tcp_payload_mss(sock);

@@ -1,5 +1,6 @@
 #include "net/tcp.h"
 
+#include "kernel/base/inline.h"
 #include "kernel/base/string.h"
 
 /* Segments smaller than this part of the buffer that they came in are copied together. */
@@ -307,11 +308,8 @@ static void fill_from_ranges(struct tcp_socket *sock)
 /* ---- In order -----------------------------------------------------------------------------------
  */
 
-static void estimate_mss(struct tcp_socket *sock, const struct tcp_segment *segment)
+static void estimate_mss(struct tcp_socket *sock, const struct net_buffer *chain, uint32_t length)
 {
-    const struct net_buffer *chain = segment->chain;
-    uint32_t length = segment->length;
-
     if (chain != NULL && chain->gso != NET_GSO_NONE && chain->gso_size_bytes < length) {
         length = chain->gso_size_bytes;
     }
@@ -332,6 +330,17 @@ static bool receive_allowed(const struct tcp_socket *sock)
            (share == TCP_SHARE_CRAWL && sock->receive_queued_bytes == 0) || sock->receive_shut;
 }
 
+/* Every second full segment is acknowledged at once (RFC 9293 §3.8.6.3). */
+static void schedule_ack(struct tcp_socket *sock)
+{
+    if (sock->ack_now || sock->receive_next - sock->receive_acked > sock->receive_mss) {
+        sock->ack_now = true;
+        tcp_mark_pending(sock);
+    } else if (sock->deadline_ns[TCP_TIMER_ACK] == TIMER_NONE) {
+        tcp_timer_set(sock, TCP_TIMER_ACK, tcp_stack(sock)->now_ns + TCP_DELAYED_ACK_NS);
+    }
+}
+
 void tcp_receive_data(struct tcp_socket *sock, struct tcp_segment *segment)
 {
     struct net_stack *stack = tcp_stack(sock);
@@ -340,7 +349,7 @@ void tcp_receive_data(struct tcp_socket *sock, struct tcp_segment *segment)
     bool had_holes = sock->ranges != NULL;
     struct net_buffer *last;
 
-    estimate_mss(sock, segment);
+    estimate_mss(sock, segment->chain, segment->length);
     end = seq_earlier(end, sock->receive_edge);
     if (seq_before(start, sock->receive_next)) {
         uint32_t old_end = seq_earlier(segment->sequence + segment->length, sock->receive_next);
@@ -386,13 +395,20 @@ void tcp_receive_data(struct tcp_socket *sock, struct tcp_segment *segment)
         }
         sock->ack_now = true; /* RFC 5681 §4.2: a hole was filled */
     }
-    /* Every second full segment is acknowledged at once (RFC 9293 §3.8.6.3). */
-    if (sock->ack_now || sock->receive_next - sock->receive_acked > sock->receive_mss) {
-        sock->ack_now = true;
-        tcp_mark_pending(sock);
-    } else if (sock->deadline_ns[TCP_TIMER_ACK] == TIMER_NONE) {
-        tcp_timer_set(sock, TCP_TIMER_ACK, stack->now_ns + TCP_DELAYED_ACK_NS);
-    }
+    schedule_ack(sock);
+}
+
+void tcp_receive_part(struct tcp_socket *sock, struct net_buffer *part, uint32_t offset,
+                      uint32_t length)
+{
+    estimate_mss(sock, part, length);
+    part->data += offset;
+    part->length_bytes = length;
+    part->next_packet = NULL;
+    hold_part(tcp_stack(sock), part);
+    append_part(sock, part);
+    sock->receive_next += length;
+    schedule_ack(sock);
 }
 
 void tcp_receive_clear(struct tcp_socket *sock)
@@ -409,17 +425,13 @@ void tcp_receive_clear(struct tcp_socket *sock)
  * The application keeps up, and half the buffer passed within about two round trips: a
  * larger one lets the peer send more. Looked at once each half buffer.
  */
-static void tune_buffer(struct tcp_socket *sock, uint32_t length_bytes)
+static NEVER_INLINE void tune_buffer_now(struct tcp_socket *sock)
 {
     struct net_stack *stack = tcp_stack(sock);
     uint64_t interval_ns = 2 * sock->srtt_us * TCP_NS_PER_US;
     uint32_t maximum;
     uint32_t doubled;
 
-    sock->tune_bytes += length_bytes;
-    if (sock->tune_bytes < sock->receive_limit_bytes / 2) {
-        return;
-    }
     interval_ns = interval_ns < TUNE_INTERVAL_NS ? TUNE_INTERVAL_NS : interval_ns;
     maximum = tcp_buffer_maximum(stack);
     if (sock->receive_auto && stack->now_ns - sock->tune_ns <= interval_ns &&
@@ -429,6 +441,14 @@ static void tune_buffer(struct tcp_socket *sock, uint32_t length_bytes)
     }
     sock->tune_bytes = 0;
     sock->tune_ns = stack->now_ns;
+}
+
+static void tune_buffer(struct tcp_socket *sock, uint32_t length_bytes)
+{
+    sock->tune_bytes += length_bytes;
+    if (sock->tune_bytes >= sock->receive_limit_bytes / 2) {
+        tune_buffer_now(sock);
+    }
 }
 
 void tcp_receive_discard(struct tcp_socket *sock, uint32_t length_bytes)
@@ -460,6 +480,21 @@ void tcp_receive_discard(struct tcp_socket *sock, uint32_t length_bytes)
         }
         release_part(stack, part);
     }
+}
+
+void tcp_receive_take(struct tcp_socket *sock)
+{
+    struct net_buffer *part = sock->receive_first;
+
+    tune_buffer(sock, part->length_bytes);
+    sock->receive_queued_bytes = 0;
+    if (sock->charged_pages != 0) {
+        tcp_peer_charge(sock);
+    }
+    sock->receive_first = NULL;
+    sock->receive_last = NULL;
+    sock->receive_tail_room = 0;
+    release_part(tcp_stack(sock), part);
 }
 
 /* The right edge that the free memory would allow. */

@@ -15,7 +15,7 @@ static struct tcp_record *record_allocate(struct net_stack *stack)
     return record;
 }
 
-static void record_release(struct net_stack *stack, struct tcp_record *record)
+void tcp_record_release(struct net_stack *stack, struct tcp_record *record)
 {
     struct tcp_state *tcp = stack->tcp;
 
@@ -103,7 +103,7 @@ void tcp_record_remove(struct tcp_socket *sock, struct tcp_record *record)
     } else {
         sock->record_last = record->previous;
     }
-    record_release(tcp_stack(sock), record);
+    tcp_record_release(tcp_stack(sock), record);
 }
 
 void tcp_records_clear(struct tcp_socket *sock)

@@ -329,9 +329,7 @@ void tcp_recovery_input(struct tcp_socket *sock, const struct tcp_segment *segme
                         struct tcp_ack_result *result)
 {
     uint32_t lost_before = sock->lost_bytes;
-    /* RFC 9293 §3.8.2, RFC 7661: a window that is not used does not grow. */
-    bool limited =
-        sock->cwnd < sock->ssthresh ? sock->cwnd < 2 * sock->flight_maximum : sock->cwnd_limited;
+    bool limited = tcp_window_is_used(sock);
 
     if (result->acked_bytes > 0) {
         undo_if_spurious(sock, segment);
@@ -440,7 +438,7 @@ uint64_t tcp_loss_probe_ns(const struct tcp_socket *sock)
     }
     probe_ns = 2 * sock->srtt_us * TCP_NS_PER_US;
     if (sock->send_next - sock->send_una <= tcp_payload_mss(sock)) {
-        probe_ns += 200 * TCP_NS_PER_MS; /* the receiver may delay its acknowledgement */
+        probe_ns += TCP_ACK_DELAY_MAX_US * TCP_NS_PER_US;
     } else {
         probe_ns += 2 * TCP_NS_PER_MS;
     }

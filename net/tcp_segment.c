@@ -129,6 +129,13 @@ static const uint8_t *gather_header(const struct net_buffer *chain, uint32_t off
     return done == wanted ? copy : NULL;
 }
 
+bool tcp_checksum_is_right(const struct net_buffer *chain, const struct ip_received *ip)
+{
+    uint32_t sum = ip_pseudo_sum(&ip->source, &ip->destination, IP_TCP, ip->payload_bytes);
+
+    return ip_checksum_chain(chain, ip->payload_offset, ip->payload_bytes, sum) == 0xffff;
+}
+
 bool tcp_segment_parse(struct net_buffer *chain, const struct ip_received *ip,
                        struct tcp_segment *out)
 {
@@ -145,11 +152,8 @@ bool tcp_segment_parse(struct net_buffer *chain, const struct ip_received *ip,
     if (header_bytes < sizeof(*header) || header_bytes > ip->payload_bytes) {
         return false;
     }
-    if (!ip->checksum_valid) {
-        uint32_t sum = ip_pseudo_sum(&ip->source, &ip->destination, IP_TCP, ip->payload_bytes);
-        if (ip_checksum_chain(chain, ip->payload_offset, ip->payload_bytes, sum) != 0xffff) {
-            return false;
-        }
+    if (!ip->checksum_valid && !tcp_checksum_is_right(chain, ip)) {
+        return false;
     }
     out->ip = ip;
     out->chain = chain;

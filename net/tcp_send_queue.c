@@ -65,6 +65,21 @@ static struct tcp_block *block_allocate(struct net_stack *stack, size_t want_byt
     return block;
 }
 
+struct tcp_block *tcp_block_take_spare(struct net_stack *stack, size_t want_bytes)
+{
+    struct tcp_block *block = stack->tcp->block_spares;
+
+    if (block == NULL || want_bytes > block->capacity_bytes) {
+        return NULL;
+    }
+    stack->tcp->block_spares = block->next;
+    stack->tcp->block_spare_count--;
+    block->next = NULL;
+    block->references = 1;
+    block->used_bytes = 0;
+    return block;
+}
+
 uint32_t tcp_send_room(const struct tcp_socket *sock)
 {
     uint32_t queued = tcp_send_queued(sock);

@@ -1,6 +1,8 @@
 /* TCP behind net/socket.h: what the application may do in which state. */
 #include "net/tcp.h"
 
+#include "kernel/base/inline.h"
+
 #define BACKLOG_MAXIMUM 65535u
 /* Written data goes out on the next poll, together; this much does not wait for it. */
 #define OUTPUT_AT_ONCE_BYTES 65536u
@@ -260,7 +262,7 @@ static bool read_ends(const struct tcp_socket *sock)
     return sock->fin_received || sock->receive_shut || sock->status == TCP_CLOSED;
 }
 
-static uint32_t socket_events(const struct net_socket *socket)
+static NEVER_INLINE uint32_t events_by_the_rules(const struct net_socket *socket)
 {
     const struct tcp_socket *sock = const_socket(socket);
     uint32_t events = socket->error != ERR_OK ? NET_EVENT_ERROR_BIT : 0;
@@ -290,6 +292,20 @@ static uint32_t socket_events(const struct net_socket *socket)
         events |= sock->fin_queued ? NET_EVENT_HANGUP_BIT : 0;
     }
     return events;
+}
+
+/* An open connection with less than half a buffer on its way, as one that is served mostly is. */
+static uint32_t socket_events(const struct net_socket *socket)
+{
+    const struct tcp_socket *sock = const_socket(socket);
+    uint32_t unusual = (uint32_t)(sock->status ^ TCP_ESTABLISHED) | socket->error |
+                       sock->fin_received | sock->receive_shut | sock->starved;
+
+    if (unusual != 0 || sock->send_end - sock->send_una > sock->send_limit_bytes / 2) {
+        return events_by_the_rules(socket);
+    }
+    return NET_EVENT_WRITABLE_BIT |
+           (sock->receive_queued_bytes >= sock->receive_low_bytes ? NET_EVENT_READABLE_BIT : 0u);
 }
 
 static size_t readable_bytes(const struct net_socket *socket)

@@ -45,6 +45,7 @@
 #define TCP_PATH_NS          (601 * TCP_NS_PER_S) /* RFC 1191 §6.3, after the route forgot */
 #define TCP_STARVED_NS       (100 * TCP_NS_PER_MS)
 #define TCP_DELAYED_ACK_NS   (40 * TCP_NS_PER_MS) /* RFC 9293 §3.8.6.3 allows 500 ms */
+#define TCP_ACK_DELAY_MAX_US 200000u              /* RFC 8985 §7.2: WCDelAckT */
 #define TCP_TIME_WAIT_NS     (60 * TCP_NS_PER_S)  /* 2 MSL with an MSL of 30 s */
 #define TCP_FIN_WAIT_2_NS    (60 * TCP_NS_PER_S)  /* without an owner to wait for the peer */
 #define TCP_SYN_RETRIES      6u                   /* about two minutes */

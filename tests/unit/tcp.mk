@@ -23,3 +23,6 @@ test_tcp_scripts_SRCS := tests/net/test_tcp_scripts.c tests/net/script_line.c \
 
 UNIT_TESTS += test_net_timer
 test_net_timer_SRCS := tests/unit/test_net_timer.c net/timer.c net/hash.c
+
+UNIT_TESTS += test_tcp_predict
+test_tcp_predict_SRCS := tests/unit/test_tcp_predict.c $(TCP_HARNESS_SRCS)
