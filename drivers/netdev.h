@@ -45,15 +45,16 @@ struct net_fragment {
 struct net_packet {
     struct net_packet *next; /* for whoever owns the packet */
     void (*done)(struct net_packet *packet);
-    void *owner;           /* the stack's; the device does not look at it */
-    uint16_t header_start; /* frame begins at header + header_start */
+    void *owner; /* the stack's; the device does not look at it */
+    /* These five as struct virtio_net_hdr has them: the driver copies them as they lie. */
+    bool checksum_partial; /* device must finish the checksum */
+    uint8_t gso;           /* enum net_gso */
     uint16_t header_length_bytes;
-    uint8_t fragment_count;
-    uint8_t gso;              /* enum net_gso */
-    uint16_t gso_size_bytes;  /* payload bytes of each segment */
-    bool checksum_partial;    /* device must finish the checksum */
+    uint16_t gso_size_bytes;  /* payload bytes of each segment; 0 without gso */
     uint16_t checksum_start;  /* from the frame's first byte */
     uint16_t checksum_offset; /* from checksum_start */
+    uint16_t header_start;    /* frame begins at header + header_start */
+    uint8_t fragment_count;
     struct net_fragment fragments[NET_FRAGMENTS_MAX];
     uint8_t header[NET_HEADER_BYTES];
 };

@@ -4,6 +4,7 @@
 #include "drivers/virtio_net_receive.h"
 #include "drivers/virtqueue_chain.h"
 #include "kernel/base/assert.h"
+#include "kernel/base/inline.h"
 #include "kernel/base/string.h"
 #include "kernel/log.h"
 #include "kernel/mem.h"
@@ -76,41 +77,56 @@ static void contain(struct virtio_net *self)
     }
 }
 
-/*
- * virtio 1.2 §5.1.6.2. The builtin, because the kernel's memcpy is a call, and this is
- * done for each packet.
- */
-static uint8_t *header_write(struct net_packet *packet)
-{
-    struct virtio_net_header header = {.gso_type = packet->gso};
-    uint8_t *to = packet->header + packet->header_start - sizeof(header);
+#define SAME_PLACE(ours, theirs)                                                                   \
+    _Static_assert(offsetof(struct net_packet, ours) -                                             \
+                           offsetof(struct net_packet, checksum_partial) ==                        \
+                       offsetof(struct virtio_net_header, theirs),                                 \
+                   "virtio 1.2 §5.1.6")
+SAME_PLACE(checksum_partial, flags);
+SAME_PLACE(gso, gso_type);
+SAME_PLACE(header_length_bytes, header_length);
+SAME_PLACE(gso_size_bytes, gso_size);
+SAME_PLACE(checksum_start, checksum_start);
+SAME_PLACE(checksum_offset, checksum_offset);
+_Static_assert(VIRTIO_NET_NEEDS_CHECKSUM_BIT == true, "a bool is the flags");
 
-    if (packet->checksum_partial) {
-        header.flags = VIRTIO_NET_NEEDS_CHECKSUM_BIT;
-        header.checksum_start = packet->checksum_start;
-        header.checksum_offset = packet->checksum_offset;
-    }
-    if (packet->gso != NET_GSO_NONE) {
-        header.header_length = packet->header_length_bytes;
-        header.gso_size = packet->gso_size_bytes;
-    }
-    __builtin_memcpy(to, &header, sizeof(header));
+/* virtio 1.2 §5.1.6.2 */
+ALWAYS_INLINE uint8_t *header_write(struct net_packet *packet)
+{
+    uint8_t *to = packet->header + packet->header_start - sizeof(struct virtio_net_header);
+    const uint16_t buffer_count = 0;
+
+    memcpy(to, &packet->checksum_partial, offsetof(struct virtio_net_header, buffer_count));
+    memcpy(to + offsetof(struct virtio_net_header, buffer_count), &buffer_count,
+           sizeof(buffer_count));
     return to;
 }
 
-static enum err transmit(struct netdev *netdev, struct net_packet *packet)
+ALWAYS_INLINE void submit(struct virtqueue_chain *chain, struct net_packet *packet)
 {
-    struct virtio_net *self = netdev->driver;
+    const struct net_fragment *end = &packet->fragments[packet->fragment_count];
+
+    virtqueue_add_readable(chain, header_write(packet),
+                           packet->header_length_bytes +
+                               (uint32_t)sizeof(struct virtio_net_header));
+    for (const struct net_fragment *at = packet->fragments; at < end; at++) {
+        ASSERT(at->length_bytes != 0);
+        virtqueue_add_readable(chain, at->data, at->length_bytes);
+    }
+    virtqueue_submit(chain, packet);
+}
+
+/* A packet of many parts, or a ring that is nearly full or broken. */
+static NEVER_INLINE enum err transmit_crowded(struct virtio_net *self, struct net_packet *packet)
+{
     struct virtqueue *queue = &self->transmit_queue;
     struct virtqueue_chain chain;
+    enum err error;
 
-    ASSERT(packet->header_start >= NET_DRIVER_HEADROOM);
-    ASSERT(packet->header_start + packet->header_length_bytes <= (int)NET_HEADER_BYTES);
-    ASSERT(packet->fragment_count <= NET_FRAGMENTS_MAX);
     if (queue->free_count < queue->size / 2) {
         reap(self);
     }
-    enum err error = virtqueue_begin(queue, (uint16_t)(1u + packet->fragment_count), &chain);
+    error = virtqueue_begin(queue, (uint16_t)(1u + packet->fragment_count), &chain);
     if (error == ERR_AGAIN) {
         self->transmit_starved = true;
         return ERR_AGAIN;
@@ -120,15 +136,23 @@ static enum err transmit(struct netdev *netdev, struct net_packet *packet)
         packet->done(packet);
         return ERR_OK;
     }
-    virtqueue_add_readable(&chain, header_write(packet),
-                           packet->header_length_bytes +
-                               (uint32_t)sizeof(struct virtio_net_header));
-    for (uint8_t i = 0; i < packet->fragment_count; i++) {
-        const struct net_fragment *fragment = &packet->fragments[i];
-        ASSERT(fragment->length_bytes != 0);
-        virtqueue_add_readable(&chain, fragment->data, fragment->length_bytes);
+    submit(&chain, packet);
+    return ERR_OK;
+}
+
+static enum err transmit(struct netdev *netdev, struct net_packet *packet)
+{
+    struct virtio_net *self = netdev->driver;
+    struct virtqueue_chain chain;
+
+    ASSERT(packet->header_start >= NET_DRIVER_HEADROOM);
+    ASSERT(packet->header_start + packet->header_length_bytes <= (int)NET_HEADER_BYTES);
+    ASSERT(packet->fragment_count <= NET_FRAGMENTS_MAX);
+    if (packet->fragment_count >= VIRTQUEUE_DIRECT_SEGMENTS_MAX ||
+        !virtqueue_begin_roomy(&self->transmit_queue, &chain)) {
+        return transmit_crowded(self, packet);
     }
-    virtqueue_submit(&chain, packet);
+    submit(&chain, packet);
     return ERR_OK;
 }
 

@@ -73,6 +73,25 @@ WARN_UNUSED static inline enum err virtqueue_begin(struct virtqueue *queue, uint
     return ERR_OK;
 }
 
+/*
+ * The same for up to VIRTQUEUE_DIRECT_SEGMENTS_MAX segments in a queue that is half empty or more:
+ * the compiler sees that no table is needed. False: use virtqueue_begin.
+ */
+static inline bool virtqueue_begin_roomy(struct virtqueue *queue, struct virtqueue_chain *out)
+{
+    if (queue->free_count < queue->size / 2 || queue->size < 2 * VIRTQUEUE_DIRECT_SEGMENTS_MAX ||
+        *queue->broken) {
+        return false;
+    }
+    *out = (struct virtqueue_chain){
+        .queue = queue,
+        .table = queue->descriptors,
+        .head = queue->free_head,
+        .at = queue->free_head,
+    };
+    return true;
+}
+
 static inline uint64_t virtqueue_bus_address(const void *data)
 {
     uint64_t offset = (uintptr_t)data - DIRECT_MAP_BASE;
