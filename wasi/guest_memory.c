@@ -1,5 +1,6 @@
 #include "wasi/guest_memory.h"
 
+#include "kernel/base/inline.h"
 #include "kernel/base/string.h"
 #include "kernel/x86/x86.h"
 
@@ -136,48 +137,38 @@ _Static_assert(sizeof(struct guest_iovec) == 8, "entries are read as they lie in
  * Copies and checks the entries one move each; most vectors have one or two. Ranges are added
  * up in 64 bits, where neither an end nor the sum can wrap.
  */
-static enum err load_entries(struct guest_addr iovecs, uint32_t count, uint64_t *total_bytes)
+enum err guest_vector_load(struct guest_addr iovecs, uint32_t count, struct guest_vector *out)
 {
-    const uint8_t *source = pointer_to(iovecs);
     uint64_t memory_bytes = guest_memory_attached->size_bytes;
+    const uint8_t *source = pointer_to(iovecs);
     uint64_t sum_bytes = 0;
     bool is_inside = true;
 
-    x86_guest_access_begin();
-    for (uint32_t i = 0; i < count; i++) {
-        struct guest_iovec entry;
-
-        __builtin_memcpy(&entry, source + i * sizeof(entry), sizeof(entry));
-        entries[i] = entry;
-        is_inside &= (uint64_t)entry.address.value + entry.length_bytes <= memory_bytes;
-        sum_bytes += entry.length_bytes;
-    }
-    x86_guest_access_end();
-    *total_bytes = sum_bytes;
-    return is_inside ? ERR_OK : ERR_FAULT;
-}
-
-enum err guest_vector_load(struct guest_addr iovecs, uint32_t count, struct guest_vector *out)
-{
-    uint64_t total_bytes;
-    enum err error;
-
-    *out = (struct guest_vector){.entries = entries};
-    if (guest_check(iovecs, (uint64_t)count * sizeof(struct guest_iovec)) != ERR_OK) {
+    if (iovecs.value + (uint64_t)count * sizeof(struct guest_iovec) > memory_bytes) {
         return ERR_FAULT;
     }
     if (count > GUEST_IOVEC_MAX) {
         return ERR_INVAL;
     }
-    error = load_entries(iovecs, count, &total_bytes);
-    if (error != ERR_OK) {
-        return error;
+    x86_guest_access_begin();
+#pragma clang loop unroll(disable)
+    for (uint32_t i = 0; i < count && is_inside; i++) {
+        uint64_t raw;
+
+        __builtin_memcpy(&raw, source + i * sizeof(raw), sizeof(raw));
+        entries[i] = (struct guest_iovec){{(uint32_t)raw}, (uint32_t)(raw >> 32)};
+        sum_bytes += raw >> 32;
+        is_inside = (uint32_t)raw + (raw >> 32) <= memory_bytes;
     }
-    if (total_bytes > UINT32_MAX) {
+    x86_guest_access_end();
+    if (!is_inside) {
+        return ERR_FAULT;
+    }
+    if (sum_bytes > UINT32_MAX) {
         return ERR_INVAL;
     }
-    out->entry_count = count;
-    out->total_bytes = (uint32_t)total_bytes;
+    *out = (struct guest_vector){
+        .entries = entries, .entry_count = count, .total_bytes = (uint32_t)sum_bytes};
     return ERR_OK;
 }
 
@@ -192,57 +183,51 @@ uint32_t guest_vector_left(const struct guest_vector *vector)
 }
 
 /* The next contiguous piece, at most max_bytes, and moves the position behind it; 0 at the end. */
-static size_t next_piece(struct guest_vector *vector, size_t max_bytes, struct guest_addr *out)
+ALWAYS_INLINE size_t next_piece(struct guest_vector *vector, size_t max_bytes,
+                                struct guest_addr *out)
 {
-    while (vector->entry_index < vector->entry_count) {
+    while (max_bytes != 0 && vector->entry_index < vector->entry_count) {
         const struct guest_iovec *entry = &vector->entries[vector->entry_index];
         size_t left_bytes = entry->length_bytes - vector->entry_offset;
 
-        if (left_bytes == 0) {
-            vector->entry_index++;
-            vector->entry_offset = 0;
-            continue;
-        }
-        if (left_bytes > max_bytes) {
-            left_bytes = max_bytes;
-        }
         *out = guest_offset(entry->address, vector->entry_offset);
-        vector->entry_offset += (uint32_t)left_bytes;
-        return left_bytes;
+        if (left_bytes > max_bytes) {
+            vector->entry_offset += (uint32_t)max_bytes;
+            return max_bytes;
+        }
+        vector->entry_index++;
+        vector->entry_offset = 0;
+        if (left_bytes != 0) {
+            return left_bytes;
+        }
     }
     return 0;
 }
 
 size_t guest_vector_read(struct guest_vector *vector, void *to, size_t size_bytes)
 {
-    size_t done_bytes = 0;
+    uint8_t *at = to;
+    struct guest_addr from;
+    size_t piece_bytes;
 
-    while (done_bytes < size_bytes) {
-        struct guest_addr from;
-        size_t piece_bytes = next_piece(vector, size_bytes - done_bytes, &from);
-
-        if (piece_bytes == 0) {
-            break;
-        }
-        copy_from(from, (uint8_t *)to + done_bytes, piece_bytes);
-        done_bytes += piece_bytes;
+    while ((piece_bytes = next_piece(vector, size_bytes, &from)) != 0) {
+        copy_from(from, at, piece_bytes);
+        at += piece_bytes;
+        size_bytes -= piece_bytes;
     }
-    return done_bytes;
+    return (size_t)(at - (uint8_t *)to);
 }
 
 size_t guest_vector_write(struct guest_vector *vector, const void *from, size_t size_bytes)
 {
-    size_t done_bytes = 0;
+    const uint8_t *at = from;
+    struct guest_addr to;
+    size_t piece_bytes;
 
-    while (done_bytes < size_bytes) {
-        struct guest_addr to;
-        size_t piece_bytes = next_piece(vector, size_bytes - done_bytes, &to);
-
-        if (piece_bytes == 0) {
-            break;
-        }
-        copy_to(to, (const uint8_t *)from + done_bytes, piece_bytes);
-        done_bytes += piece_bytes;
+    while ((piece_bytes = next_piece(vector, size_bytes, &to)) != 0) {
+        copy_to(to, at, piece_bytes);
+        at += piece_bytes;
+        size_bytes -= piece_bytes;
     }
-    return done_bytes;
+    return (size_t)(at - (const uint8_t *)from);
 }

@@ -10,12 +10,13 @@
 #include "wasi/poll_set.h"
 #include "wasi/types.h"
 
+/* Preview 1 witx, $event: small members and the gaps behind them are one word here, no gap stays.
+ */
 struct event {
     uint64_t userdata;
-    uint16_t error;
-    uint8_t tag;
+    uint64_t error_tag; /* 16 bits and 8 */
     uint64_t ready_bytes;
-    uint16_t flags;
+    uint64_t flags; /* 16 bits */
 };
 _Static_assert(sizeof(struct event) == WASI_EVENT_BYTES, "layout of $event");
 
@@ -54,12 +55,12 @@ static enum err emit(const struct poll_entry *entry, enum err error, uint64_t re
         }
     }
     event = &output.batch[output.batch_count++];
-    memset(event, 0, sizeof(*event));
-    event->userdata = entry->userdata;
-    event->error = (uint16_t)wasi_errno(error);
-    event->tag = entry->tag;
-    event->ready_bytes = ready_bytes;
-    event->flags = flags;
+    *event = (struct event){
+        .userdata = entry->userdata,
+        .error_tag = wasi_errno(error) | (uint32_t)entry->tag << 16,
+        .ready_bytes = ready_bytes,
+        .flags = flags,
+    };
     return ERR_OK;
 }
 

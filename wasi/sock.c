@@ -1,6 +1,7 @@
 /* Sockets: the operations that all dialects share, and preview 1's own four functions. */
 #include "wasi/sock.h"
 
+#include "kernel/base/inline.h"
 #include "kernel/clock.h"
 #include "kernel/wait.h"
 #include "net/net.h"
@@ -200,11 +201,17 @@ enum err wasi_socket_endpoint(uint32_t fd, bool is_peer, struct net_endpoint *ou
     return ERR_OK;
 }
 
-static enum err transfer_prepare(const struct wasi_socket_transfer *transfer, uint32_t right,
-                                 struct wasi_descriptor **descriptor, struct guest_vector *vector)
+ALWAYS_INLINE enum err transfer_prepare(const struct wasi_socket_transfer *transfer, uint32_t right,
+                                        struct wasi_descriptor **descriptor,
+                                        struct guest_vector *vector)
 {
-    enum err error = wasi_descriptor_get_socket(transfer->fd, right, descriptor);
+    enum err error = ERR_OK;
 
+    *descriptor = fd_table_get(&wasi_instance.descriptors, transfer->fd);
+    if (*descriptor == NULL || (*descriptor)->kind != WASI_KIND_SOCKET ||
+        ((*descriptor)->rights_base & right) == 0) {
+        error = wasi_descriptor_get_socket(transfer->fd, right, descriptor);
+    }
     if (error == ERR_OK) {
         error = guest_check(transfer->size, sizeof(uint32_t));
     }
@@ -214,7 +221,7 @@ static enum err transfer_prepare(const struct wasi_socket_transfer *transfer, ui
     return error;
 }
 
-enum err wasi_socket_transfer_receive(struct wasi_socket_transfer *transfer)
+ALWAYS_INLINE enum err transfer_receive(struct wasi_socket_transfer *transfer)
 {
     struct wasi_descriptor *descriptor;
     struct guest_vector vector;
@@ -234,7 +241,12 @@ enum err wasi_socket_transfer_receive(struct wasi_socket_transfer *transfer)
     return error;
 }
 
-enum err wasi_socket_transfer_send(struct wasi_socket_transfer *transfer)
+enum err wasi_socket_transfer_receive(struct wasi_socket_transfer *transfer)
+{
+    return transfer_receive(transfer);
+}
+
+ALWAYS_INLINE enum err transfer_send(struct wasi_socket_transfer *transfer)
 {
     struct wasi_descriptor *descriptor;
     struct guest_vector vector;
@@ -251,6 +263,11 @@ enum err wasi_socket_transfer_send(struct wasi_socket_transfer *transfer)
         error = guest_write_u32(transfer->size, sent_bytes);
     }
     return error;
+}
+
+enum err wasi_socket_transfer_send(struct wasi_socket_transfer *transfer)
+{
+    return transfer_send(transfer);
 }
 
 uint32_t wasi_sock_accept(uint32_t fd, uint32_t flags, uint32_t out)
@@ -271,7 +288,7 @@ uint32_t wasi_sock_recv(uint32_t fd, uint32_t iovs, uint32_t iov_count, uint32_t
     enum err error = guest_check(guest_address(roflags), sizeof(uint16_t));
 
     if (error == ERR_OK) {
-        error = wasi_socket_transfer_receive(&transfer);
+        error = transfer_receive(&transfer);
     }
     if (error == ERR_OK) {
         error = guest_write_u16(guest_address(roflags),
@@ -291,7 +308,7 @@ uint32_t wasi_sock_send(uint32_t fd, uint32_t iovs, uint32_t iov_count, uint32_t
         .size = guest_address(nwritten),
     };
 
-    return wasi_errno(wasi_socket_transfer_send(&transfer));
+    return wasi_errno(transfer_send(&transfer));
 }
 
 uint32_t wasi_sock_shutdown(uint32_t fd, uint32_t how)

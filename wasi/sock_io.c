@@ -181,12 +181,38 @@ static enum err receive_datagram(struct wasi_descriptor *descriptor, struct gues
     return ERR_OK;
 }
 
+/*
+ * The usual call: all that has arrived lies in one piece, which fits the buffers. False: nothing
+ * was done.
+ */
+static bool receive_at_once(struct wasi_descriptor *descriptor, struct guest_vector *vector,
+                            struct wasi_receive *receive)
+{
+    struct net_socket *socket = descriptor->socket.socket;
+    struct net_const_span span;
+
+    if (descriptor->socket.deferred_error != ERR_OK || receive->flags != 0 ||
+        receive->source != NULL || !net_socket_take_begin(socket, &span) ||
+        span.length_bytes > vector->total_bytes) {
+        return false;
+    }
+    (void)guest_vector_write(vector, span.data, span.length_bytes);
+    receive->received_bytes = (uint32_t)span.length_bytes;
+    receive->is_truncated = false;
+    net_socket_take_end(socket);
+    return true;
+}
+
 enum err wasi_socket_receive(struct wasi_descriptor *descriptor, struct guest_vector *vector,
                              struct wasi_receive *receive)
 {
     struct net_socket *socket = descriptor->socket.socket;
-    enum err error = take_deferred(descriptor);
+    enum err error;
 
+    if (receive_at_once(descriptor, vector, receive)) {
+        return ERR_OK;
+    }
+    error = take_deferred(descriptor);
     receive->received_bytes = 0;
     receive->is_truncated = false;
     if (error != ERR_OK) {
@@ -273,11 +299,33 @@ static enum err send_datagram(struct wasi_descriptor *descriptor, struct guest_v
     }
 }
 
+/* The usual call: a small answer on a stream where nothing waits. False: nothing was done. */
+static bool send_at_once(struct wasi_descriptor *descriptor, struct guest_vector *vector)
+{
+    struct net_socket *socket = descriptor->socket.socket;
+    void *room;
+
+    if (descriptor->socket.deferred_error != ERR_OK || vector->total_bytes == 0) {
+        return false;
+    }
+    room = net_socket_put_begin(socket, vector->total_bytes);
+    if (room == NULL) {
+        return false;
+    }
+    net_socket_put_end(socket, guest_vector_read(vector, room, vector->total_bytes));
+    return true;
+}
+
 enum err wasi_socket_send(struct wasi_descriptor *descriptor, struct guest_vector *vector,
                           const struct net_endpoint *destination, uint32_t *sent_bytes)
 {
-    enum err error = take_deferred(descriptor);
+    enum err error;
 
+    if (send_at_once(descriptor, vector)) {
+        *sent_bytes = vector->total_bytes;
+        return ERR_OK;
+    }
+    error = take_deferred(descriptor);
     *sent_bytes = 0;
     if (error != ERR_OK) {
         return error;
