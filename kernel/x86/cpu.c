@@ -158,6 +158,7 @@ void cpu_initialize(void)
         cpu_info.level = 2;
     }
     x86_reset_vector_state();
+    memory_vectors = cpu_info.level >= 3;
     if (cpu_has(CPU_HAS_SMAP_BIT)) {
         patch_smap_sites();
     }

@@ -47,3 +47,5 @@ static inline bool cpu_has(enum cpu_feature feature)
 void cpu_initialize(void);
 /* Switches SMEP and SMAP on; once no supervisor code needs the low half any more. */
 void cpu_protect(void);
+/* memory.S may copy with vector registers: x86-64-v3, and no interrupt is being served. */
+extern bool memory_vectors;

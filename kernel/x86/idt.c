@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+#include "kernel/x86/cpu.h"
 #include "kernel/x86/layout.h"
 #include "kernel/x86/x86.h"
 
@@ -123,7 +124,7 @@ void idt_set_handler(uint8_t vector, interrupt_handler *handler, void *context)
     x86_interrupts_restore(enabled);
 }
 
-void interrupt_dispatch(struct interrupt_frame *frame)
+static void dispatch(struct interrupt_frame *frame)
 {
     if (frame->vector >= IDT_FIRST_DEVICE_VECTOR) {
         interrupt_handler *handler = handlers[frame->vector].handler;
@@ -141,4 +142,14 @@ void interrupt_dispatch(struct interrupt_frame *frame)
         x86_interrupts_disable();
         x86_halt();
     }
+}
+
+/* Whatever was interrupted keeps its vector registers: nothing that runs here uses any. */
+void interrupt_dispatch(struct interrupt_frame *frame)
+{
+    bool vectors = memory_vectors;
+
+    memory_vectors = false;
+    dispatch(frame);
+    memory_vectors = vectors;
 }

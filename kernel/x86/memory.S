@@ -1,15 +1,22 @@
 /*
- * memcpy, memmove, memset and memcmp, for the kernel and for compiled Wasm code alike,
- * with general registers only: a kernel that leaves the vector registers alone saves
- * none of them in interrupts.
+ * memcpy, memmove, memset and memcmp, for the kernel and for compiled Wasm code alike.
  *
- * Large blocks use rep movsq/stosq, which the processor runs at cache-line speed
- * (Intel optimization manual §3.7.6) and emulators at one step per eight bytes. The
- * last eight bytes are read before the first store and written last, so that one
- * overlapping store replaces a loop over the odd bytes, and so that copying down over
+ * Blocks of 32 bytes or more are copied with AVX where there is any (decision 24): whoever calls
+ * a function expects vector registers to change. Interrupts do not, and save none: while one
+ * is served, whatever it interrupted and whatever it runs, memory_vectors is 0
+ * (kernel/x86/idt.c), and then these functions use general registers only: rep movsq/stosq for
+ * large blocks. There the last eight bytes are read before the first store and written last, so
+ * that one overlapping store replaces a loop over the odd bytes, and so that copying down over
  * an overlap is right.
  */
 #define REP_THRESHOLD_BYTES 256
+
+    .data
+    .globl memory_vectors
+    .type memory_vectors, @object
+memory_vectors:
+    .byte 0
+    .size memory_vectors, 1
 
     .text
     .balign 16
@@ -20,6 +27,9 @@ memcpy:
 copy_up:
     cmpq $16, %rdx
     jb copy_small
+    cmpb $0, memory_vectors(%rip)
+    jne copy_vectors
+copy_general:
     movq -8(%rsi,%rdx), %r8
     movq -16(%rsi,%rdx), %r9
     cmpq $REP_THRESHOLD_BYTES, %rdx
@@ -80,6 +90,54 @@ copy_small:
     movl -4(%rsi,%rdx), %r8d
     movl %ecx, (%rdi)
     movl %r8d, -4(%rdi,%rdx)
+    ret
+/*
+ * Up to 128 bytes are read before any is written. Beyond, the last 128 bytes are, and the loop
+ * runs over the 128-byte blocks before them, the last of which may overlap them; a block is read
+ * as a whole before it is written, so that copying down over an overlap is right here, too.
+ */
+copy_vectors:
+    cmpq $32, %rdx
+    jb copy_general
+    cmpq $128, %rdx
+    ja 5f
+    vmovdqu (%rsi), %ymm0
+    vmovdqu -32(%rsi,%rdx), %ymm1
+    cmpq $64, %rdx
+    jbe 4f
+    vmovdqu 32(%rsi), %ymm2
+    vmovdqu -64(%rsi,%rdx), %ymm3
+    vmovdqu %ymm2, 32(%rdi)
+    vmovdqu %ymm3, -64(%rdi,%rdx)
+4:  vmovdqu %ymm0, (%rdi)
+    vmovdqu %ymm1, -32(%rdi,%rdx)
+    vzeroupper
+    ret
+5:  leaq -128(%rdi,%rdx), %r10
+    vmovdqu -128(%rsi,%rdx), %ymm0
+    vmovdqu -96(%rsi,%rdx), %ymm1
+    vmovdqu -64(%rsi,%rdx), %ymm2
+    vmovdqu -32(%rsi,%rdx), %ymm3
+    decq %rdx
+    andq $-128, %rdx
+    addq %rdx, %rsi
+    addq %rdx, %rdi
+    negq %rdx
+1:  vmovdqu (%rsi,%rdx), %ymm4
+    vmovdqu 32(%rsi,%rdx), %ymm5
+    vmovdqu 64(%rsi,%rdx), %ymm6
+    vmovdqu 96(%rsi,%rdx), %ymm7
+    vmovdqu %ymm4, (%rdi,%rdx)
+    vmovdqu %ymm5, 32(%rdi,%rdx)
+    vmovdqu %ymm6, 64(%rdi,%rdx)
+    vmovdqu %ymm7, 96(%rdi,%rdx)
+    subq $-128, %rdx
+    jnz 1b
+    vmovdqu %ymm0, (%r10)
+    vmovdqu %ymm1, 32(%r10)
+    vmovdqu %ymm2, 64(%r10)
+    vmovdqu %ymm3, 96(%r10)
+    vzeroupper
     ret
     .size memcpy, . - memcpy
 

@@ -12,7 +12,9 @@ void *wafer_memmove(void *to, const void *from, size_t size);
 void *wafer_memset(void *to, int value, size_t size);
 int wafer_memcmp(const void *left, const void *right, size_t size);
 
-#define SPACE 2048u
+extern bool memory_vectors;
+
+#define SPACE 5000u
 static uint8_t model[SPACE], real[SPACE];
 
 static void check(void)
@@ -31,6 +33,9 @@ static void fill(void)
 
 static size_t next_size(unsigned round)
 {
+    if (round % 8 == 0) {
+        return (size_t)rand() % 4500; /* to both sides of what vectors copy */
+    }
     return round < 600 ? round : (size_t)rand() % 900;
 }
 
@@ -47,6 +52,7 @@ static void test_copy_and_move(void **state)
         if (round % 3 == 1 && from >= 40) {
             to = from - (size_t)rand() % 40;
         }
+        memory_vectors = rand() % 2 == 0 && __builtin_cpu_supports("avx2");
         fill();
         uint8_t copy[SPACE];
         for (size_t i = 0; i < size; i++) {
