@@ -63,7 +63,9 @@ KERNEL_SMALL_SRCS := $(filter fs/ext/% fs/p9/% fs/tar% drivers/drivers.c drivers
     kernel/base/fmt.c kernel/backtrace.c kernel/cmdline.c \
     kernel/config.c kernel/machine.c kernel/main.c kernel/page_check.c kernel/panic.c \
     kernel/profile.c kernel/symbols.c kernel/trap.c kernel/x86/acpi.c kernel/x86/bootinfo.c \
-    kernel/x86/cpu.c kernel/x86/pit.c kernel/x86/rtc.c net/dhcp% net/dns% net/ndp_router.c net/tcp_peer.c net/tcp_recovery.c net/tcp_segment.c \
+    kernel/x86/cpu.c kernel/x86/pit.c kernel/x86/rtc.c net/arp.c net/dhcp% net/dns% net/icmp% \
+    net/ip_fragment.c net/ip_reassembly.c net/mld.c net/ndp% net/netif% net/tcp_peer.c \
+    net/tcp_recovery.c net/tcp_segment.c \
     wasi/sock_resolve.c wasi/start.c,$(KERNEL_ALL_SRCS))
 $(patsubst %,$(O)/obj/%.o,$(KERNEL_SMALL_SRCS)): KERNEL_FLAGS += -Oz
 
@@ -74,9 +76,9 @@ $(TRACE_OBJS): KERNEL_FLAGS += -Oz
 # What each request runs through is compiled as one unit, so that small functions of one file are
 # inlined into another (decision 16). Only these files: guest_memory.c, which opens the SMAP
 # window, stays by itself.
-KERNEL_HOT_SRCS := $(filter net/tcp_ack.c net/tcp_input.c net/tcp_output.c net/tcp_predict.c net/tcp_receive.c \
-    net/tcp_send_queue.c net/tcp_record.c net/tcp_rtt.c \
-    net/tcp_congestion.c net/tcp_timer.c net/tcp_table.c net/tcp_socket.c net/tcp_connection.c \
+KERNEL_HOT_SRCS := $(filter net/tcp_ack.c net/tcp_input.c net/tcp_output.c net/tcp_predict.c \
+    net/tcp_receive.c net/tcp_send_queue.c net/tcp_record.c net/tcp_rtt.c net/tcp_congestion.c \
+    net/tcp_timer.c net/tcp_table.c net/tcp_socket.c net/tcp_connection.c \
     net/timer.c net/hash.c net/stack.c net/socket.c net/ip_output.c net/ip_input.c net/ip_buffer.c \
     net/ip_route.c net/ip_neighbour.c net/ipv4.c net/ethernet.c net/checksum.c drivers/virtio_net.c \
     drivers/virtio_net_receive.c drivers/virtqueue.c wasi/poll.c wasi/poll_set.c wasi/sock.c \

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "kernel/base/inline.h"
 #include "net/tcp_types.h"
 
 /* ---- tcp_segment.c ----------------------------------------------------------------------------
@@ -60,6 +61,32 @@ static inline uint32_t tcp_timestamp(const struct net_stack *stack, uint32_t off
 struct tcp_entry *tcp_find(const struct net_stack *stack, const struct ip_address *local,
                            uint16_t local_port, const struct ip_address *remote,
                            uint16_t remote_port);
+/* The same, inline, for the way of every segment. */
+ALWAYS_INLINE uint32_t tcp_tuple_hash(const struct tcp_state *tcp, const struct ip_address *local,
+                                      uint16_t local_port, const struct ip_address *remote,
+                                      uint16_t remote_port)
+{
+    return hash_tuple(tcp->tuple_key, local->word, remote->word,
+                      (uint32_t)local_port << 16 | remote_port);
+}
+ALWAYS_INLINE struct tcp_entry *tcp_find_here(const struct net_stack *stack,
+                                              const struct ip_address *local, uint16_t local_port,
+                                              const struct ip_address *remote, uint16_t remote_port)
+{
+    const struct tcp_state *tcp = stack->tcp;
+    uint32_t hash = tcp_tuple_hash(tcp, local, local_port, remote, remote_port);
+    struct net_hash_node *node = net_hash_match(*net_hash_bucket(&tcp->table, hash), hash);
+
+    for (; node != NULL; node = net_hash_match(node->next, hash)) {
+        struct tcp_entry *entry = (struct tcp_entry *)node;
+        if (entry->local_port == local_port && entry->remote_port == remote_port &&
+            ip_address_is_equal(&entry->remote, remote) &&
+            ip_address_is_equal(&entry->local, local)) {
+            return entry;
+        }
+    }
+    return NULL;
+}
 void tcp_entry_insert(struct net_stack *stack, struct tcp_entry *entry);
 void tcp_entry_remove(struct net_stack *stack, struct tcp_entry *entry);
 struct tcp_socket *tcp_find_listener(const struct net_stack *stack, const struct ip_address *local,
@@ -223,6 +250,8 @@ void tcp_send_clear(struct tcp_socket *sock);
 uint32_t tcp_send_attach(struct tcp_socket *sock, struct net_packet *packet, uint32_t start,
                          uint32_t length);
 void tcp_block_unref(struct tcp_block *block);
+/* True: it waits among the spare ones from now on; the caller held the last reference. */
+bool tcp_block_keep_spare(struct net_stack *stack, struct tcp_block *block);
 /* A small block that was used before, if there is one and it is large enough. */
 struct tcp_block *tcp_block_take_spare(struct net_stack *stack, size_t want_bytes);
 void tcp_send_destroy_spares(struct net_stack *stack);

@@ -84,6 +84,21 @@ ALWAYS_INLINE uint64_t take_records(struct tcp_socket *sock, uint32_t ack)
     return rtt_ns;
 }
 
+/* tcp_send_release; an answer in one small block that the device is through with goes at once. */
+ALWAYS_INLINE void release(struct tcp_socket *sock, uint32_t ack)
+{
+    struct tcp_block *block = sock->block_first;
+
+    if (block != sock->block_last || block->references != 1 || ack != sock->send_end ||
+        !tcp_block_keep_spare(sock->base.stack, block)) {
+        tcp_send_release(sock, ack);
+        return;
+    }
+    sock->block_first = NULL;
+    sock->block_last = NULL;
+    sock->block_next = NULL;
+}
+
 /* As tcp_acknowledge, for an acknowledgement of something new while nothing is lost. */
 ALWAYS_INLINE void acknowledge(struct tcp_socket *sock, uint32_t ack)
 {
@@ -100,7 +115,7 @@ ALWAYS_INLINE void acknowledge(struct tcp_socket *sock, uint32_t ack)
      * and that was sent later than all this.
      */
     sock->forward_ack = ack;
-    tcp_send_release(sock, ack);
+    release(sock, ack);
     sock->send_una = ack;
     if (sock->charged_pages != 0) {
         tcp_peer_charge(sock);
@@ -150,8 +165,8 @@ ALWAYS_INLINE struct tcp_socket *find_socket(struct net_stack *stack, const stru
                                              const struct usual_header *header)
 {
     struct tcp_entry *entry =
-        tcp_find(stack, &ip->destination, be16_get(header->tcp.destination_port), &ip->source,
-                 be16_get(header->tcp.source_port));
+        tcp_find_here(stack, &ip->destination, be16_get(header->tcp.destination_port), &ip->source,
+                      be16_get(header->tcp.source_port));
 
     if (entry == NULL || entry->kind != TCP_ENTRY_SOCKET) {
         return NULL;

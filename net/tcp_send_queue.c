@@ -5,20 +5,73 @@
 #define BLOCK_MEDIUM_BYTES 16384u
 #define BLOCK_LARGE_BYTES  65536u
 #define BLOCK_SPARES_MAX   128u /* of the small size */
+/* Of the memory limit, for spare blocks of the large size: a page allocation each otherwise. */
+#define LARGE_SHARE 32u
+
+static void drop_spares(struct net_stack *stack, struct tcp_spare_blocks *spares)
+{
+    while (spares->first != NULL) {
+        struct tcp_block *block = spares->first;
+        spares->first = block->next;
+        net_release(stack, block, sizeof(*block) + block->capacity_bytes);
+    }
+    spares->count = 0;
+}
+
+ALWAYS_INLINE void push_spare(struct tcp_spare_blocks *spares, struct tcp_block *block)
+{
+    block->next = spares->first;
+    spares->first = block;
+    spares->count++;
+}
+
+ALWAYS_INLINE struct tcp_block *pop_spare(struct tcp_spare_blocks *spares)
+{
+    struct tcp_block *block = spares->first;
+
+    if (block != NULL) {
+        spares->first = block->next;
+        spares->count--;
+    }
+    return block;
+}
+
+bool tcp_block_keep_spare(struct net_stack *stack, struct tcp_block *block)
+{
+    struct tcp_spare_blocks *spares = &stack->tcp->small_blocks;
+
+    if (block->capacity_bytes != BLOCK_SMALL_BYTES - sizeof(*block) ||
+        spares->count >= BLOCK_SPARES_MAX) {
+        return false;
+    }
+    push_spare(spares, block);
+    return true;
+}
+
+/* Of the large ones as many as fit a small part of the memory, and none when it is scarce. */
+static bool keep_large(struct net_stack *stack, struct tcp_block *block)
+{
+    struct tcp_spare_blocks *spares = &stack->tcp->large_blocks;
+
+    if (net_pressure(stack) != NET_PRESSURE_RELAXED) {
+        drop_spares(stack, spares);
+        return false;
+    }
+    if (block->capacity_bytes != BLOCK_LARGE_BYTES - sizeof(*block) ||
+        spares->count >= stack->config.memory_limit_bytes / LARGE_SHARE / BLOCK_LARGE_BYTES) {
+        return false;
+    }
+    push_spare(spares, block);
+    return true;
+}
 
 static void block_free(struct tcp_block *block)
 {
     struct net_stack *stack = block->stack;
-    size_t size = sizeof(*block) + block->capacity_bytes;
 
-    if (size == BLOCK_SMALL_BYTES && stack->tcp != NULL &&
-        stack->tcp->block_spare_count < BLOCK_SPARES_MAX) {
-        block->next = stack->tcp->block_spares;
-        stack->tcp->block_spares = block;
-        stack->tcp->block_spare_count++;
-        return;
+    if (stack->tcp == NULL || !(tcp_block_keep_spare(stack, block) || keep_large(stack, block))) {
+        net_release(stack, block, sizeof(*block) + block->capacity_bytes);
     }
-    net_release(stack, block, size);
 }
 
 void tcp_block_unref(struct tcp_block *block)
@@ -31,27 +84,24 @@ void tcp_block_unref(struct tcp_block *block)
 
 void tcp_send_destroy_spares(struct net_stack *stack)
 {
-    while (stack->tcp->block_spares != NULL) {
-        struct tcp_block *block = stack->tcp->block_spares;
-        stack->tcp->block_spares = block->next;
-        net_release(stack, block, sizeof(*block) + block->capacity_bytes);
-    }
-    stack->tcp->block_spare_count = 0;
+    drop_spares(stack, &stack->tcp->small_blocks);
+    drop_spares(stack, &stack->tcp->large_blocks);
 }
 
 static struct tcp_block *block_allocate(struct net_stack *stack, size_t want_bytes)
 {
-    struct tcp_block *block;
+    struct tcp_block *block = NULL;
     size_t size = BLOCK_SMALL_BYTES;
 
     if (net_pressure(stack) == NET_PRESSURE_RELAXED && want_bytes > size - sizeof(*block)) {
         size = want_bytes > BLOCK_MEDIUM_BYTES ? BLOCK_LARGE_BYTES : BLOCK_MEDIUM_BYTES;
     }
-    block = stack->tcp->block_spares;
-    if (size == BLOCK_SMALL_BYTES && block != NULL) {
-        stack->tcp->block_spares = block->next;
-        stack->tcp->block_spare_count--;
-    } else {
+    if (size == BLOCK_SMALL_BYTES) {
+        block = pop_spare(&stack->tcp->small_blocks);
+    } else if (size == BLOCK_LARGE_BYTES) {
+        block = pop_spare(&stack->tcp->large_blocks);
+    }
+    if (block == NULL) {
         block = net_allocate_raw(stack, size);
         if (block == NULL) {
             return NULL;
@@ -67,13 +117,13 @@ static struct tcp_block *block_allocate(struct net_stack *stack, size_t want_byt
 
 struct tcp_block *tcp_block_take_spare(struct net_stack *stack, size_t want_bytes)
 {
-    struct tcp_block *block = stack->tcp->block_spares;
+    struct tcp_spare_blocks *spares = &stack->tcp->small_blocks;
+    struct tcp_block *block = spares->first;
 
     if (block == NULL || want_bytes > block->capacity_bytes) {
         return NULL;
     }
-    stack->tcp->block_spares = block->next;
-    stack->tcp->block_spare_count--;
+    block = pop_spare(spares);
     block->next = NULL;
     block->references = 1;
     block->used_bytes = 0;

@@ -5,38 +5,18 @@
 #define PORT_COUNT 28232u
 #define PORT_TRIES 256u
 
-static uint32_t entry_hash(const struct tcp_state *tcp, const struct ip_address *local,
-                           uint16_t local_port, const struct ip_address *remote,
-                           uint16_t remote_port)
-{
-    return hash_tuple(tcp->tuple_key, local->word, remote->word,
-                      (uint32_t)local_port << 16 | remote_port);
-}
-
 struct tcp_entry *tcp_find(const struct net_stack *stack, const struct ip_address *local,
                            uint16_t local_port, const struct ip_address *remote,
                            uint16_t remote_port)
 {
-    const struct tcp_state *tcp = stack->tcp;
-    uint32_t hash = entry_hash(tcp, local, local_port, remote, remote_port);
-    struct net_hash_node *node = net_hash_match(*net_hash_bucket(&tcp->table, hash), hash);
-
-    for (; node != NULL; node = net_hash_match(node->next, hash)) {
-        struct tcp_entry *entry = (struct tcp_entry *)node;
-        if (entry->local_port == local_port && entry->remote_port == remote_port &&
-            ip_address_is_equal(&entry->remote, remote) &&
-            ip_address_is_equal(&entry->local, local)) {
-            return entry;
-        }
-    }
-    return NULL;
+    return tcp_find_here(stack, local, local_port, remote, remote_port);
 }
 
 void tcp_entry_insert(struct net_stack *stack, struct tcp_entry *entry)
 {
     net_hash_insert(stack, &stack->tcp->table, &entry->node,
-                    entry_hash(stack->tcp, &entry->local, entry->local_port, &entry->remote,
-                               entry->remote_port));
+                    tcp_tuple_hash(stack->tcp, &entry->local, entry->local_port, &entry->remote,
+                                   entry->remote_port));
 }
 
 void tcp_entry_remove(struct net_stack *stack, struct tcp_entry *entry)

@@ -440,6 +440,12 @@ struct tcp_statistics {
     uint64_t data_refused;    /* received in the window, but over the peer's share of memory */
 };
 
+/* Blocks that were used before, linked by next. */
+struct tcp_spare_blocks {
+    struct tcp_block *first;
+    uint32_t count;
+};
+
 struct tcp_state {
     struct net_hash table; /* struct tcp_entry by four-tuple */
     struct net_hash ports; /* struct tcp_socket.bound by local port */
@@ -465,8 +471,8 @@ struct tcp_state {
     uint32_t challenge_left;
     struct tcp_record *record_spares;
     uint32_t record_spare_count;
-    struct tcp_block *block_spares;
-    uint32_t block_spare_count;
+    struct tcp_spare_blocks small_blocks;
+    struct tcp_spare_blocks large_blocks;
     struct tcp_statistics statistics;
 };
 

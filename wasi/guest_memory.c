@@ -224,6 +224,12 @@ size_t guest_vector_write(struct guest_vector *vector, const void *from, size_t 
     struct guest_addr to;
     size_t piece_bytes;
 
+    if (vector->entry_count == 1 && size_bytes < vector->total_bytes && vector->entry_offset == 0) {
+        vector->entry_offset = (uint32_t)size_bytes;
+        copy_to(vector->entries[0].address, from, size_bytes);
+        return size_bytes;
+    }
+
     while ((piece_bytes = next_piece(vector, size_bytes, &to)) != 0) {
         copy_to(to, at, piece_bytes);
         at += piece_bytes;
