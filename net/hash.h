@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "kernel/base/err.h"
+#include "kernel/base/inline.h"
 
 struct net_stack;
 
@@ -23,13 +24,13 @@ uint64_t hash_sip(const uint64_t key[2], const uint64_t *words, size_t word_coun
  * A multiply-mix hash of two addresses and two ports. The key makes collisions
  * unpredictable; the result is never shown to the network.
  */
-static inline uint64_t hash_mix(uint64_t left, uint64_t right)
+ALWAYS_INLINE uint64_t hash_mix(uint64_t left, uint64_t right)
 {
     unsigned __int128 product = (unsigned __int128)left * right;
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static inline uint32_t hash_tuple(const uint64_t key[3], const uint64_t local[2],
+ALWAYS_INLINE uint32_t hash_tuple(const uint64_t key[3], const uint64_t local[2],
                                   const uint64_t remote[2], uint32_t ports)
 {
     uint64_t a = hash_mix(local[0] ^ remote[0] ^ key[0], (local[1] + ports) ^ key[1]);

@@ -220,7 +220,10 @@ bool tcp_output_predicted(struct tcp_socket *sock);
 
 /* Takes the payload that is in the window; sets what is to be acknowledged. */
 void tcp_receive_data(struct tcp_socket *sock, struct tcp_segment *segment);
-/* The same for one buffer, all of whose `length` bytes at `offset` are next and in the window. */
+/*
+ * The same for one buffer, all of whose `length` bytes at `offset` are next and in the window,
+ * while memory is not scarce.
+ */
 void tcp_receive_part(struct tcp_socket *sock, struct net_buffer *part, uint32_t offset,
                       uint32_t length);
 void tcp_receive_clear(struct tcp_socket *sock);

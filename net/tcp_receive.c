@@ -401,12 +401,22 @@ void tcp_receive_data(struct tcp_socket *sock, struct tcp_segment *segment)
 void tcp_receive_part(struct tcp_socket *sock, struct net_buffer *part, uint32_t offset,
                       uint32_t length)
 {
+    struct net_stack *stack = tcp_stack(sock);
+
     estimate_mss(sock, part, length);
     part->data += offset;
     part->length_bytes = length;
     part->next_packet = NULL;
-    hold_part(tcp_stack(sock), part);
-    append_part(sock, part);
+    hold_part(stack, part);
+    if (sock->receive_first == NULL && !net_device_is_short(stack)) {
+        /* What append_part would do: the first of a queue is kept as it came. */
+        sock->receive_first = part;
+        sock->receive_last = part;
+        sock->receive_tail_room = 0;
+        sock->receive_queued_bytes = length;
+    } else {
+        append_part(sock, part);
+    }
     sock->receive_next += length;
     schedule_ack(sock);
 }
