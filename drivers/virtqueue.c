@@ -102,6 +102,11 @@ struct virtqueue_addresses virtqueue_addresses(const struct virtqueue *queue)
     };
 }
 
+RARE_CALL uint64_t virtqueue_image_address(const void *data)
+{
+    return virt_to_phys(data).value;
+}
+
 bool virtqueue_submit_readable(struct virtqueue *queue, const void *data, uint32_t length_bytes,
                                void *token)
 {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "drivers/virtqueue.h"
+#include "kernel/base/inline.h"
 
 /* virtio 1.2 §2.7.5 */
 enum virtq_desc_flag {
@@ -92,11 +93,13 @@ static inline bool virtqueue_begin_roomy(struct virtqueue *queue, struct virtque
     return true;
 }
 
+/* Of memory in the kernel image. */
+RARE_CALL uint64_t virtqueue_image_address(const void *data);
 static inline uint64_t virtqueue_bus_address(const void *data)
 {
     uint64_t offset = (uintptr_t)data - DIRECT_MAP_BASE;
 
-    return offset < VIRTQUEUE_DIRECT_MAP_BYTES ? offset : virt_to_phys(data).value;
+    return offset < VIRTQUEUE_DIRECT_MAP_BYTES ? offset : virtqueue_image_address(data);
 }
 
 /* Each entry is linked to the one that would follow; submit ends the chain. */

@@ -1,5 +1,6 @@
 #include "net/stack.h"
 
+#include "kernel/base/inline.h"
 #include "kernel/base/string.h"
 #include "net/ip.h"
 
@@ -58,6 +59,11 @@ static void packet_done(struct net_packet *packet)
     net_packet_release(packet->owner, packet);
 }
 
+static RARE_CALL struct net_packet *packet_allocate_new(struct net_stack *stack)
+{
+    return net_allocate_raw(stack, sizeof(struct net_packet));
+}
+
 struct net_packet *net_packet_allocate(struct net_stack *stack)
 {
     struct net_packet *packet = stack->packet_spares;
@@ -66,7 +72,7 @@ struct net_packet *net_packet_allocate(struct net_stack *stack)
         stack->packet_spares = packet->next;
         stack->packet_spare_count--;
     } else {
-        packet = net_allocate_raw(stack, sizeof(*packet));
+        packet = packet_allocate_new(stack);
         if (packet == NULL) {
             return NULL;
         }

@@ -435,7 +435,7 @@ void tcp_receive_clear(struct tcp_socket *sock)
  * The application keeps up, and half the buffer passed within about two round trips: a
  * larger one lets the peer send more. Looked at once each half buffer.
  */
-static NEVER_INLINE void tune_buffer_now(struct tcp_socket *sock)
+static RARE_CALL void tune_buffer_now(struct tcp_socket *sock)
 {
     struct net_stack *stack = tcp_stack(sock);
     uint64_t interval_ns = 2 * sock->srtt_us * TCP_NS_PER_US;

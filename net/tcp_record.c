@@ -2,13 +2,18 @@
 
 #define SPARES_MAX 4096u
 
+static RARE_CALL struct tcp_record *allocate_new(struct net_stack *stack)
+{
+    return net_allocate(stack, sizeof(struct tcp_record));
+}
+
 static struct tcp_record *record_allocate(struct net_stack *stack)
 {
     struct tcp_state *tcp = stack->tcp;
     struct tcp_record *record = tcp->record_spares;
 
     if (record == NULL) {
-        return net_allocate(stack, sizeof(*record));
+        return allocate_new(stack);
     }
     tcp->record_spares = record->next;
     tcp->record_spare_count--;

@@ -1,11 +1,16 @@
 #include "net/tcp.h"
 
+static RARE_CALL void wheel_set(struct tcp_socket *sock, uint64_t deadline_ns)
+{
+    net_timer_set(&tcp_stack(sock)->timers, &sock->timer, deadline_ns);
+}
+
 void tcp_timer_set(struct tcp_socket *sock, enum tcp_timer_use use, uint64_t deadline_ns)
 {
     sock->deadline_ns[use] = deadline_ns;
     /* Later deadlines wait until the wheel comes by: most are moved on before that. */
     if (!net_timer_is_set(&sock->timer) || deadline_ns < sock->timer.deadline_ns) {
-        net_timer_set(&tcp_stack(sock)->timers, &sock->timer, deadline_ns);
+        wheel_set(sock, deadline_ns);
     }
 }
 

@@ -133,6 +133,9 @@ bool net_timers_run(struct net_stack *stack, struct net_timers *timers, uint64_t
     uint64_t target = now_ns >> TIMER_TICK_SHIFT;
     bool ran = false;
 
+    if (target == timers->now_tick) {
+        return false; /* what is due by then has run, and what was set since is due later */
+    }
     for (uint64_t tick = next_tick(timers); tick <= target; tick = next_tick(timers)) {
         struct net_timer *timer;
         struct net_timer **slot = &timers->slots[0][tick & SLOT_MASK];

@@ -1,6 +1,7 @@
 /* Data of sockets: between guest vectors and the network's spans, one copy each way. */
 #include "wasi/transfer.h"
 
+#include "kernel/base/inline.h"
 #include "kernel/clock.h"
 #include "kernel/wait.h"
 #include "wasi/instance.h"
@@ -203,16 +204,13 @@ static bool receive_at_once(struct wasi_descriptor *descriptor, struct guest_vec
     return true;
 }
 
-enum err wasi_socket_receive(struct wasi_descriptor *descriptor, struct guest_vector *vector,
-                             struct wasi_receive *receive)
+static NEVER_INLINE enum err receive_by_the_rules(struct wasi_descriptor *descriptor,
+                                                  struct guest_vector *vector,
+                                                  struct wasi_receive *receive)
 {
     struct net_socket *socket = descriptor->socket.socket;
-    enum err error;
+    enum err error = take_deferred(descriptor);
 
-    if (receive_at_once(descriptor, vector, receive)) {
-        return ERR_OK;
-    }
-    error = take_deferred(descriptor);
     receive->received_bytes = 0;
     receive->is_truncated = false;
     if (error != ERR_OK) {
@@ -228,6 +226,14 @@ enum err wasi_socket_receive(struct wasi_descriptor *descriptor, struct guest_ve
         return error;
     }
     return receive_stream(descriptor, vector, receive);
+}
+
+enum err wasi_socket_receive(struct wasi_descriptor *descriptor, struct guest_vector *vector,
+                             struct wasi_receive *receive)
+{
+    return receive_at_once(descriptor, vector, receive)
+               ? ERR_OK
+               : receive_by_the_rules(descriptor, vector, receive);
 }
 
 static enum err send_stream(struct wasi_descriptor *descriptor, struct guest_vector *vector,
@@ -316,16 +322,13 @@ static bool send_at_once(struct wasi_descriptor *descriptor, struct guest_vector
     return true;
 }
 
-enum err wasi_socket_send(struct wasi_descriptor *descriptor, struct guest_vector *vector,
-                          const struct net_endpoint *destination, uint32_t *sent_bytes)
+static NEVER_INLINE enum err send_by_the_rules(struct wasi_descriptor *descriptor,
+                                               struct guest_vector *vector,
+                                               const struct net_endpoint *destination,
+                                               uint32_t *sent_bytes)
 {
-    enum err error;
+    enum err error = take_deferred(descriptor);
 
-    if (send_at_once(descriptor, vector)) {
-        *sent_bytes = vector->total_bytes;
-        return ERR_OK;
-    }
-    error = take_deferred(descriptor);
     *sent_bytes = 0;
     if (error != ERR_OK) {
         return error;
@@ -334,4 +337,14 @@ enum err wasi_socket_send(struct wasi_descriptor *descriptor, struct guest_vecto
         return send_datagram(descriptor, vector, destination, sent_bytes);
     }
     return send_stream(descriptor, vector, sent_bytes);
+}
+
+enum err wasi_socket_send(struct wasi_descriptor *descriptor, struct guest_vector *vector,
+                          const struct net_endpoint *destination, uint32_t *sent_bytes)
+{
+    if (!send_at_once(descriptor, vector)) {
+        return send_by_the_rules(descriptor, vector, destination, sent_bytes);
+    }
+    *sent_bytes = vector->total_bytes;
+    return ERR_OK;
 }

@@ -9,3 +9,9 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 /* Rare, or with locals that cost something to clear. */
 #define NEVER_INLINE __attribute__((noinline))
+/* The same, and the caller's registers stay as they are: it need not make room for this call. */
+#ifdef __clang__
+#define RARE_CALL NEVER_INLINE __attribute__((preserve_most))
+#else
+#define RARE_CALL NEVER_INLINE
+#endif

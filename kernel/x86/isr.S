@@ -5,8 +5,8 @@
  * stand on the guest's stack with no room left, or inside the SMAP window: the first
  * thing done is to close it, iretq opens it again with the saved flags. The processor
  * pushed SS, RSP, RFLAGS, CS, RIP and, for some vectors, an error code; the rest of
- * struct interrupt_frame is pushed here. No vector registers are saved: the kernel does
- * not use any.
+ * struct interrupt_frame is pushed here. No vector registers are saved: no
+ * interrupt uses any (decision 24).
  */
     .text
 

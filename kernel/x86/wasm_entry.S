@@ -69,7 +69,7 @@ wasm_enter_return:
 /*
  * R11 holds the kernel function; six arguments are in registers, up to four more on
  * the Wasm stack above the return address. RAX or nothing comes back. The callee keeps
- * RBP, which is all that is needed to go home; the vector registers are not touched.
+ * RBP, which is all that is needed to go home; vector registers are the caller's to save.
  */
     .balign 16
     .globl import_common
