@@ -213,6 +213,21 @@ static struct range unit_range(const struct codegen *gen, uint32_t index)
     return range;
 }
 
+static void optimize(struct unit *unit)
+{
+    if (unit->gen->options->optimization == 0) {
+        unit_fix_loads(unit);
+        return;
+    }
+    unit_mark_loads(unit);
+    target_simplify(unit->target, unit->llvm);
+    unit_unmark_loads(unit, false);
+    target_vectorize(unit->target, unit->llvm);
+    unit_mark_loads(unit);
+    target_finish(unit->target, unit->llvm);
+    unit_unmark_loads(unit, true);
+}
+
 static LLVMMemoryBufferRef build_unit(const struct codegen *gen, uint32_t index)
 {
     struct target target;
@@ -236,8 +251,7 @@ static LLVMMemoryBufferRef build_unit(const struct codegen *gen, uint32_t index)
     }
     LLVMDisposeMessage(error);
     target_promote_locals(&target, unit.llvm);
-    unit_keep_dead_loads(&unit);
-    target_optimize(&target, unit.llvm);
+    optimize(&unit);
     unit_hide_far_addresses(&unit);
     LLVMMemoryBufferRef out = target_emit(&target, unit.llvm, gen->options->emit);
     unit_destroy(&unit);

@@ -95,9 +95,6 @@ struct unit {
     LLVMValueRef exception_pending;
     LLVMDIBuilderRef debug_builder; /* NULL without line information, like all of these */
     LLVMMetadataRef *debug_files;
-    LLVMValueRef *loads; /* from linear memory: the dead ones must still trap */
-    uint32_t load_count;
-    uint32_t load_capacity;
     LLVMAttributeRef *attributes;
     uint32_t attribute_count;
     LLVMAttributeRef attribute_nomerge;
@@ -238,10 +235,12 @@ LLVMValueRef unit_constant(struct unit *unit, const struct instruction *in);
 LLVMValueRef unit_expression(struct unit *unit, struct expression expression);
 bool unit_is_split(const struct unit *unit);
 unsigned unit_internal_convention(const struct unit *unit);
-void unit_note_load(struct unit *unit, LLVMValueRef load);
-/* Runs after target_promote_locals: see there. */
-void unit_keep_dead_loads(struct unit *unit);
-/* Runs after target_optimize. */
+/* At -O0, once locals are values: loads stay as and where they are. */
+void unit_fix_loads(struct unit *unit);
+/* Around the phases of optimisation: see aot/keep_loads.c. */
+void unit_mark_loads(struct unit *unit);
+void unit_unmark_loads(struct unit *unit, bool is_last);
+/* Runs after optimisation. */
 void unit_hide_far_addresses(struct unit *unit);
 
 static inline LLVMValueRef unit_i32(const struct unit *unit, uint32_t value)

@@ -6,9 +6,6 @@
  * MMU traps. Accesses to it are spelled as element addresses of that symbol, the form
  * from which LLVM proves most (docs/performance.md). Other memories check.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "aot/codegen.h"
 
 static bool is_guarded(const struct fn *fn, uint32_t memory)
@@ -120,20 +117,6 @@ LLVMValueRef emit_address(struct fn *fn, const struct instruction *in, LLVMValue
     return emit_memory_pointer(fn, in->memory, offset);
 }
 
-void unit_note_load(struct unit *unit, LLVMValueRef load)
-{
-    if (unit->load_count == unit->load_capacity) {
-        unit->load_capacity = 2 * unit->load_capacity + 1024;
-        LLVMValueRef *loads = realloc(unit->loads, unit->load_capacity * sizeof(*loads));
-        if (loads == NULL) {
-            fputs("waferc: out of memory\n", stderr);
-            exit(1);
-        }
-        unit->loads = loads;
-    }
-    unit->loads[unit->load_count++] = load;
-}
-
 static LLVMValueRef build_load(struct fn *fn, LLVMTypeRef type)
 {
     uint32_t bytes = 1u << opcode_infos[fn->in.opcode].log2_bytes;
@@ -143,7 +126,6 @@ static LLVMValueRef build_load(struct fn *fn, LLVMTypeRef type)
     /* The alignment in the instruction is a hint that programs may break. */
     LLVMSetAlignment(load, 1);
     unit_tag_access(fn->unit, load, SCOPE_MEMORY);
-    unit_note_load(fn->unit, load);
     return load;
 }
 

@@ -8,7 +8,6 @@ static LLVMValueRef load_as(struct fn *fn, LLVMTypeRef type, LLVMValueRef index,
 
     LLVMSetAlignment(load, 1);
     unit_tag_access(fn->unit, load, SCOPE_MEMORY);
-    unit_note_load(fn->unit, load);
     return load;
 }
 

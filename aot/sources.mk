@@ -21,7 +21,6 @@ AOT_INPUT_SRCS := \
     aot/validate_stack.c
 AOT_SRCS := $(AOT_INPUT_SRCS) \
     aot/codegen.c \
-    aot/dead_loads.c \
     aot/emit_atomic.c \
     aot/emit_call.c \
     aot/emit_control.c \
@@ -43,6 +42,7 @@ AOT_SRCS := $(AOT_INPUT_SRCS) \
     aot/emit_variable.c \
     aot/expression.c \
     aot/far_address.c \
+    aot/keep_loads.c \
     aot/layout.c \
     aot/main.c \
     aot/object.c \

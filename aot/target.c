@@ -26,7 +26,8 @@ static void llvm_failed(const char *reason)
  * predictable. Whoever produced the module has already chosen between branches and
  * select; undoing that made the slowest of our kernels four times slower and none faster.
  */
-static const char *const llvm_options[] = {"waferc", "-x86-cmov-converter=0"};
+static const char *const llvm_options[] = {"waferc", "-x86-cmov-converter=0",
+                                           "-instcombine-code-sinking=0"};
 
 void target_initialize(void)
 {
@@ -163,15 +164,50 @@ void target_promote_locals(const struct target *target, LLVMModuleRef module)
     run_passes(target, module, "function(mem2reg)");
 }
 
-void target_optimize(const struct target *target, LLVMModuleRef module)
+/*
+ * What default<O1> to default<O3> of LLVM 19 do, in three parts: for aot/keep_loads.c, which has
+ * something to do in between. The first ends where the vectorisers' part begins.
+ */
+void target_simplify(const struct target *target, LLVMModuleRef module)
 {
-    /* At -O0 linear memory's base is a value from memory (emit_memory_pointer): there are no
-     * constant addresses for unit_hide_far_addresses, and nothing may fold the value. */
-    static const char *const pipelines[] = {NULL, "default<O1>", "default<O2>", "default<O3>"};
+    static const char *const pipelines[] = {NULL, "thinlto-pre-link<O1>", "thinlto-pre-link<O2>",
+                                            "thinlto-pre-link<O3>"};
 
-    if (pipelines[target->optimization] != NULL) {
-        run_passes(target, module, pipelines[target->optimization]);
-    }
+    run_passes(target, module, pipelines[target->optimization]);
+}
+
+#define INSTCOMBINE "instcombine<no-verify-fixpoint>,"
+/* The parts of the vectorisers' half: loops, with and without vectors, then blocks. */
+#define LOOPS_BEGIN                                                                                \
+    "require<globals-aa>,function<eager-inv>(loop(loop-idiom,loop-deletion),"                      \
+    "float2int,lower-constant-intrinsics,loop(loop-rotate,loop-deletion),"                         \
+    "loop-distribute,inject-tli-mappings,"
+#define LOOPS_END                                                                                  \
+    "infer-alignment,loop-load-elim," INSTCOMBINE                                                  \
+    "simplifycfg<forward-switch-cond;switch-range-to-icmp;switch-to-lookup;no-keep-loops;"         \
+    "hoist-common-insts;sink-common-insts>,"
+#define VECTORS     "loop-vectorize,"
+#define VECTORS_END "slp-vectorizer,"
+#define BLOCKS_END  "vector-combine," INSTCOMBINE
+
+void target_vectorize(const struct target *target, LLVMModuleRef module)
+{
+    static const char *const pipelines[] = {
+        NULL,
+        LOOPS_BEGIN LOOPS_END BLOCKS_END "loop-unroll<O1>,sroa<preserve-cfg>)",
+        LOOPS_BEGIN VECTORS LOOPS_END VECTORS_END BLOCKS_END "loop-unroll<O2>,sroa<preserve-cfg>)",
+        LOOPS_BEGIN VECTORS LOOPS_END VECTORS_END BLOCKS_END "loop-unroll<O3>,sroa<preserve-cfg>)",
+    };
+
+    run_passes(target, module, pipelines[target->optimization]);
+}
+
+void target_finish(const struct target *target, LLVMModuleRef module)
+{
+    run_passes(target, module,
+               "function<eager-inv>(infer-alignment," INSTCOMBINE
+               "loop-mssa(licm),instsimplify,div-rem-pairs,tailcallelim,"
+               "simplifycfg<switch-range-to-icmp;speculate-unpredictables>),globaldce,constmerge");
 }
 
 LLVMMemoryBufferRef target_emit(const struct target *target, LLVMModuleRef module,

@@ -30,6 +30,9 @@ unsigned target_cpu_level(const struct options *options);
 
 /* The part of the pipeline that emission relies on: locals become SSA values. */
 void target_promote_locals(const struct target *target, LLVMModuleRef module);
-void target_optimize(const struct target *target, LLVMModuleRef module);
+/* From -O1, one after another. */
+void target_simplify(const struct target *target, LLVMModuleRef module);
+void target_vectorize(const struct target *target, LLVMModuleRef module);
+void target_finish(const struct target *target, LLVMModuleRef module);
 LLVMMemoryBufferRef target_emit(const struct target *target, LLVMModuleRef module,
                                 enum emit_kind kind);

@@ -210,7 +210,6 @@ void unit_destroy(struct unit *unit)
     free(unit->element_sizes);
     free(unit->element_items);
     free(unit->attributes);
-    free(unit->loads);
 }
 
 LLVMTypeRef unit_value_type(const struct unit *unit, value_type type)

@@ -14,7 +14,6 @@ import modules
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MEMORY_BASE = "0x60000000"
-MEMORY_TRAP = "trap out_of_bounds_memory_access"
 SECONDS = 120
 
 
@@ -138,20 +137,3 @@ class Engines:
         """Fills the cases' failures: empty where the engines agree."""
         self.ask_node(cases)
         self.run_compiled(cases)
-
-    def judge(self, case):
-        """"same", "load" (what docs/decisions/0007 allows), or "different".
-
-        Allowed is, at -O1 and above: a load that leaves the memory does not trap, or
-        another trap comes first. Unoptimised code must be exact, so that a mistake
-        in the translation is never taken for this. What fails later in the script is
-        not looked at: the code went on where it should have ended.
-        """
-        if not case.failures:
-            return "same"
-        if "" in case.failures or case.level == 0 \
-                or not next(iter(case.failures)).endswith(MEMORY_TRAP):
-            return "different"
-        exact = dataclasses.replace(case, level=0, lines=list(case.lines), failures={})
-        self.run_compiled([exact])
-        return "different" if exact.failures else "load"

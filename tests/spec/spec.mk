@@ -29,6 +29,7 @@ $(O)/hosted/compile_batch: $(COMPILE_BATCH_OBJS)
 spec-build: $(O)/waferc $(O)/hosted/describe $(O)/hosted/spec_runner.a $(O)/hosted/compile_batch
 SUITE_SPEC = tests/spec/run.py --out $(O) --suite $(SPEC_SUITE) $(SPEC_FILES); \
     tests/spec/run.py --out $(O) --suite $(SPEC_SUITE) --flags=-O0 own/; \
+    tests/spec/run.py --out $(O) --suite $(SPEC_SUITE) --flags=-O3 own/; \
     tests/spec/kernel_sample.py --out $(O) --suite $(SPEC_SUITE); \
     tests/spec/differential.py --out $(O) --count 400; tests/spec/absurd.py --out $(O); \
     tests/spec/command.py --out $(O); tests/spec/bounds.py --out $(O)

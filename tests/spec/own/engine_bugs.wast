@@ -1,5 +1,5 @@
 ;; What other engines got wrong, by the number of the report (the rest of the list is in
-;; SECURITY.md): run at -O0 and -O1 here, and at all levels by tests/spec/differential.py.
+;; SECURITY.md): run at -O0 to -O3 here but -O2, and at all levels by tests/spec/differential.py.
 
 ;; CVE-2023-26489: an address that wraps in 32 bits was computed in 35 bits.
 (module

@@ -1,0 +1,239 @@
+/*
+ * A load that is out of bounds traps (Wasm core §4.4.7), in its turn, whether or not anything
+ * needs its value; for LLVM a load is only worth its value. While the optimiser runs,
+ * each load that can trap has a mark, a call that uses the value and that LLVM may not remove: so
+ * loads are still joined, forwarded and hoisted, but neither dropped nor sunk past another
+ * trap or into a branch. The vectorisers cannot look past a call: before them the marks go,
+ * and come back after them. What nothing but its mark needs becomes volatile when the mark
+ * goes. Code generation, too, can find out that a value is not needed, or needed elsewhere:
+ * in the end all are volatile. See docs/decisions/0007.
+ */
+#include <string.h>
+
+#include "aot/codegen.h"
+
+#define MARK_NAME "llvm.annotation"
+/* Searches are cut off here: taking a live load for dead costs a little speed, never a trap. */
+#define VISIT_MAX 256u
+
+struct search {
+    LLVMValueRef values[VISIT_MAX + 1];
+    unsigned count;
+};
+
+static void visit(struct search *search, LLVMValueRef value)
+{
+    for (unsigned i = 0; i < search->count; i++) {
+        if (search->values[i] == value) {
+            return;
+        }
+    }
+    if (search->count <= VISIT_MAX) {
+        search->values[search->count++] = value;
+    }
+}
+
+/* What the address is an element of. */
+static LLVMValueRef address_base(LLVMValueRef address)
+{
+    while (LLVMIsAGetElementPtrInst(address) ||
+           (LLVMIsAConstantExpr(address) && LLVMGetConstOpcode(address) == LLVMGetElementPtr)) {
+        address = LLVMGetOperand(address, 0);
+    }
+    return address;
+}
+
+/* Memory whose accesses have no check is only ever addressed through its symbol, or at -O0
+ * through a constant that holds its address; other globals, and what is behind other
+ * pointers from memory, are always there or checked. */
+static bool may_trap(const struct unit *unit, LLVMValueRef instruction)
+{
+    if (!LLVMIsALoadInst(instruction) || LLVMGetVolatile(instruction) ||
+        LLVMGetOrdering(instruction) != LLVMAtomicOrderingNotAtomic) {
+        return false;
+    }
+    LLVMValueRef base = address_base(LLVMGetOperand(instruction, 0));
+    if (LLVMIsALoadInst(base)) {
+        return LLVMGetOperand(base, 0) == unit->memory_zero_address;
+    }
+    return base == unit->memory_zero || !(LLVMIsAGlobalVariable(base) || LLVMIsAAllocaInst(base));
+}
+
+typedef void visitor(struct unit *unit, LLVMValueRef load);
+
+static void for_each_load(struct unit *unit, visitor *visit_load)
+{
+    /* The optimiser deletes the symbol when nothing uses it any more. */
+    unit->memory_zero = LLVMGetNamedGlobal(unit->llvm, "wasm_memory");
+    for (LLVMValueRef function = LLVMGetFirstFunction(unit->llvm); function != NULL;
+         function = LLVMGetNextFunction(function)) {
+        for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block != NULL;
+             block = LLVMGetNextBasicBlock(block)) {
+            for (LLVMValueRef in = LLVMGetFirstInstruction(block); in != NULL;
+                 in = LLVMGetNextInstruction(in)) {
+                if (may_trap(unit, in)) {
+                    visit_load(unit, in);
+                }
+            }
+        }
+    }
+}
+
+/* The integer, or vector of integers, with the bits of a type. */
+static LLVMTypeRef integer_like(struct unit *unit, LLVMTypeRef type)
+{
+    if (LLVMGetTypeKind(type) == LLVMVectorTypeKind) {
+        return LLVMVectorType(integer_like(unit, LLVMGetElementType(type)),
+                              LLVMGetVectorSize(type));
+    }
+    return LLVMIntTypeInContext(unit->context,
+                                (unsigned)LLVMSizeOfTypeInBits(unit->target->layout, type));
+}
+
+/* An annotation costs nothing in LLVM's estimates, and counts as a write to memory that
+ * nothing else reads or writes. */
+static void mark(struct unit *unit, LLVMValueRef load)
+{
+    LLVMTypeRef overloads[2] = {integer_like(unit, LLVMTypeOf(load)), unit->ptr};
+    LLVMValueRef arguments[4] = {NULL, LLVMConstNull(unit->ptr), LLVMConstNull(unit->ptr),
+                                 unit_i32(unit, 0)};
+
+    LLVMPositionBuilderBefore(unit->builder, LLVMGetNextInstruction(load));
+    LLVMSetCurrentDebugLocation2(unit->builder, NULL);
+    arguments[0] = LLVMBuildBitCast(unit->builder, load, overloads[0], "");
+    unit_call_intrinsic(unit, MARK_NAME, overloads, 2, arguments, 4);
+}
+
+static void remove_mark(LLVMValueRef call)
+{
+    LLVMValueRef value = LLVMGetOperand(call, 0);
+
+    LLVMInstructionEraseFromParent(call);
+    if (LLVMIsABitCastInst(value) && LLVMGetFirstUse(value) == NULL) {
+        LLVMInstructionEraseFromParent(value);
+    }
+}
+
+static void remove_marks(struct unit *unit)
+{
+    unsigned id = LLVMLookupIntrinsicID(MARK_NAME, strlen(MARK_NAME));
+    LLVMValueRef next;
+
+    for (LLVMValueRef function = LLVMGetFirstFunction(unit->llvm); function != NULL;
+         function = next) {
+        LLVMUseRef use;
+
+        next = LLVMGetNextFunction(function);
+        if (LLVMGetIntrinsicID(function) == id) {
+            while ((use = LLVMGetFirstUse(function)) != NULL) {
+                remove_mark(LLVMGetUser(use));
+            }
+            LLVMDeleteFunction(function);
+        }
+    }
+}
+
+/* True for what does something, unlike an operation on values. */
+static bool is_effect(LLVMValueRef user)
+{
+    switch ((unsigned)LLVMGetInstructionOpcode(user)) {
+    case LLVMCall:
+        return LLVMGetIntrinsicID(LLVMGetCalledValue(user)) == 0 ||
+               LLVMGetTypeKind(LLVMTypeOf(user)) == LLVMVoidTypeKind;
+    case LLVMRet:
+    case LLVMBr:
+    case LLVMSwitch:
+    case LLVMStore:
+    case LLVMLoad:
+    case LLVMAtomicRMW:
+    case LLVMAtomicCmpXchg:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Some path of uses leads to an effect. */
+static bool is_live(LLVMValueRef load)
+{
+    struct search search = {.values = {load}, .count = 1};
+
+    for (unsigned at = 0; at < search.count && search.count <= VISIT_MAX; at++) {
+        for (LLVMUseRef use = LLVMGetFirstUse(search.values[at]); use != NULL;
+             use = LLVMGetNextUse(use)) {
+            if (is_effect(LLVMGetUser(use))) {
+                return true;
+            }
+            visit(&search, LLVMGetUser(use));
+        }
+    }
+    return false;
+}
+
+static bool ends_without_choice(LLVMBasicBlockRef block)
+{
+    return LLVMGetNumSuccessors(LLVMGetBasicBlockTerminator(block)) <= 1;
+}
+
+/* LLVM makes one load behind a phi of several in front of it, though other ways lead out
+ * of their blocks. */
+static bool could_pass_phi(LLVMValueRef load)
+{
+    LLVMUseRef use = LLVMGetFirstUse(load);
+
+    return LLVMGetNextUse(use) == NULL && LLVMIsAPHINode(LLVMGetUser(use)) &&
+           !ends_without_choice(LLVMGetInstructionParent(load));
+}
+
+static void make_volatile(struct unit *unit, LLVMValueRef load)
+{
+    (void)unit;
+    LLVMSetVolatile(load, 1);
+}
+
+static void keep_dead(struct unit *unit, LLVMValueRef load)
+{
+    if (!is_live(load) || could_pass_phi(load)) {
+        make_volatile(unit, load);
+    }
+}
+
+void unit_fix_loads(struct unit *unit)
+{
+    for_each_load(unit, make_volatile);
+}
+
+/* A loop that copies would become a call, and leave its marked loads behind: that can wait
+ * until the marks are gone. */
+static void allow_copy_loops(struct unit *unit, bool is_allowed)
+{
+    static const char name[] = "no-builtin-memcpy";
+    LLVMAttributeIndex where = (LLVMAttributeIndex)LLVMAttributeFunctionIndex;
+    LLVMAttributeRef attribute =
+        LLVMCreateStringAttribute(unit->context, name, sizeof(name) - 1, "", 0);
+
+    for (LLVMValueRef function = LLVMGetFirstFunction(unit->llvm); function != NULL;
+         function = LLVMGetNextFunction(function)) {
+        if (LLVMCountBasicBlocks(function) == 0) {
+            continue;
+        }
+        if (is_allowed) {
+            LLVMRemoveStringAttributeAtIndex(function, where, name, sizeof(name) - 1);
+        } else {
+            LLVMAddAttributeAtIndex(function, where, attribute);
+        }
+    }
+}
+
+void unit_mark_loads(struct unit *unit)
+{
+    allow_copy_loops(unit, false);
+    for_each_load(unit, mark);
+}
+
+void unit_unmark_loads(struct unit *unit, bool is_last)
+{
+    allow_copy_loops(unit, true);
+    remove_marks(unit);
+    for_each_load(unit, is_last ? make_volatile : keep_dead);
+}
