@@ -253,6 +253,10 @@ SUITE_VOLUME = tests/volume/run.py --out $(O)
 .PHONY: test-volume
 test-volume: waferc kernel
 	$(Q)tests/run.py --logs $(O)/test-logs 'volume=$(SUITE_VOLUME)'
+SUITE_HOSTILE = tests/hostile/run.py --out $(O)
+.PHONY: test-hostile
+test-hostile: waferc kernel examples
+	$(Q)tests/run.py --logs $(O)/test-logs 'hostile=$(SUITE_HOSTILE)'
 SUITE_MOUNT = tests/mount/run.py --out $(O)
 .PHONY: test-mount
 test-mount: waferc kernel
@@ -284,7 +288,7 @@ test-all: test-build
 	$(Q)tests/run.py --logs $(O)/test-logs 'unit=$(SUITE_UNIT)' 'fuzz=$(SUITE_FUZZ)' \
 	    'linux=$(SUITE_NET_TAP)' 'spec=$(SUITE_SPEC)' 'kernel=$(SUITE_KERNEL)' 'boot=$(SUITE_BOOT)' \
 	    'ubsan=$(SUITE_UBSAN_SAMPLE)' 'volume=$(SUITE_VOLUME)' 'mount=$(SUITE_MOUNT)' 'apps=$(SUITE_APPS)' \
-	    'soak=$(SUITE_SOAK) --seconds 10'
+	    'hostile=$(SUITE_HOSTILE)' 'soak=$(SUITE_SOAK) --seconds 10'
 
 # A booted server under a hostile load for SECONDS; make test has ten seconds of it.
 .PHONY: soak

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WAFER = os.path.join(ROOT, "scripts", "wafer")
@@ -47,24 +48,33 @@ class Folder:
         return call([WAFER, "run", self.module, *arguments], env=self.environment)
 
 
-def run_tests(suite, tools, make):
-    """Runs the methods test_* of what make(folder) returns and prints TAP."""
+def outcome(made, number, name):
+    """The TAP line, and what explains it."""
+    title = name[5:].replace("_", " ")
+    try:
+        getattr(made, name)()
+    except Skip as reason:
+        return f"ok {number} - {title} # SKIP {reason}"
+    except (Failure, subprocess.TimeoutExpired, OSError) as error:
+        return f"not ok {number} - {title}" + "".join(
+            "\n# " + line for line in str(error).splitlines())
+    return f"ok {number} - {title}"
+
+
+def run_tests(suite, tools, make, workers=1):
+    """Runs the methods test_* of what make(folder) returns, so many at once, and prints TAP."""
     missing = [name for name in ["qemu-system-x86_64", "clang-19", *tools]
                if not shutil.which(name, path=SBIN)]
     tests = [name for name in dir(suite) if name.startswith("test_")]
     print(f"1..{len(tests)}")
     with tempfile.TemporaryDirectory(prefix="wafer-test-") as folder:
         made = None if missing else make(folder)
-        for number, name in enumerate(tests, 1):
-            title = name[5:].replace("_", " ")
-            if missing:
+        if missing:
+            for number, name in enumerate(tests, 1):
+                title = name[5:].replace("_", " ")
                 print(f"ok {number} - {title} # SKIP {', '.join(missing)} not installed")
-                continue
-            try:
-                getattr(made, name)()
-                print(f"ok {number} - {title}", flush=True)
-            except Skip as reason:
-                print(f"ok {number} - {title} # SKIP {reason}", flush=True)
-            except (Failure, subprocess.TimeoutExpired, OSError) as error:
-                print(f"not ok {number} - {title}", flush=True)
-                print("\n".join("# " + line for line in str(error).splitlines()), flush=True)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            for text in pool.map(lambda number: outcome(made, number, tests[number - 1]),
+                                 range(1, len(tests) + 1)):
+                print(text, flush=True)
