@@ -17,7 +17,9 @@
 #                     PREFIX=/usr/local DESTDIR= (install)  MODULES=100000 SEED=1 (fuzz-differential)
 
 .DEFAULT_GOAL := help
+# The same name whoever asks (wafer gives the whole path): what a .d file lists is found again.
 O ?= build
+override O := $(abspath $(O))
 LLVM_VERSION := 19
 CC := clang-$(LLVM_VERSION)
 LD := ld
@@ -25,7 +27,7 @@ AR := ar
 OBJCOPY := objcopy
 Q := $(if $(V),,@)
 
-export WAFER_BUILD := $(abspath $(O))
+export WAFER_BUILD := $(O)
 
 include aot/sources.mk kernel/sources.mk drivers/sources.mk net/sources.mk fs/sources.mk wasi/sources.mk
 include trace/sources.mk
@@ -263,13 +265,13 @@ test-mount: waferc kernel
 	$(Q)tests/run.py --logs $(O)/test-logs 'mount=$(SUITE_MOUNT)'
 # The instrumented kernel is an archive of its own, in whose place wafer takes it (WAFER_KERNEL).
 UBSAN_KERNEL = $(O)/ubsan/libkernel.a
-SUITE_UBSAN_SAMPLE = env WAFER_KERNEL=$(abspath $(UBSAN_KERNEL)) $(SUITE_BOOT) --only pages
+SUITE_UBSAN_SAMPLE = env WAFER_KERNEL=$(UBSAN_KERNEL) $(SUITE_BOOT) --only pages
 .PHONY: ubsan-kernel test-ubsan
 ubsan-kernel:
 	$(Q)$(MAKE) --no-print-directory UBSAN=1 O=$(O)/ubsan kernel
 test-ubsan: waferc kernel examples ubsan-kernel
 	$(Q)tests/run.py --logs $(O)/test-logs 'ubsan-kernel=tests/kernel/run.py --out $(O)/ubsan' \
-	    'ubsan-boot=env WAFER_KERNEL=$(abspath $(UBSAN_KERNEL)) $(SUITE_BOOT)'
+	    'ubsan-boot=env WAFER_KERNEL=$(UBSAN_KERNEL) $(SUITE_BOOT)'
 .PHONY: test-kernel
 test-kernel: kernel
 	$(Q)tests/run.py --logs $(O)/test-logs 'kernel=$(SUITE_KERNEL)'
