@@ -13,7 +13,8 @@
 #define SPIN_TIMEOUT_NS 3000000000ull
 #define SLEEP_NS        100000000ull
 
-#define ALL_BUFFERS ((1u << VIRTIO_CONSOLE_BUFFERS) - 1u)
+/* A machine with less than this to spare makes do with a quarter of the blocks. */
+#define ROOMY_PAGES 4096u
 
 enum err virtio_console_port_create(struct virtio_console_port *port, struct virtio_device *device,
                                     uint16_t input_queue, uint16_t output_queue)
@@ -27,12 +28,11 @@ enum err virtio_console_port_create(struct virtio_console_port *port, struct vir
     return virtio_queue_create(device, output_queue, QUEUE_SIZE, 0, &port->output);
 }
 
-static uint8_t *buffers_allocate(void)
+static uint8_t *buffers_allocate(size_t count)
 {
-    size_t bytes = (size_t)VIRTIO_CONSOLE_BUFFERS * VIRTIO_CONSOLE_BUFFER_BYTES;
     struct phys_addr address;
 
-    if (pages_allocate(bytes / PAGE_BYTES, &address) != ERR_OK) {
+    if (pages_allocate(count * VIRTIO_CONSOLE_BUFFER_BYTES / PAGE_BYTES, &address) != ERR_OK) {
         return NULL;
     }
     return phys_to_virt(address);
@@ -40,7 +40,7 @@ static uint8_t *buffers_allocate(void)
 
 enum err virtio_console_port_open_input(struct virtio_console_port *port)
 {
-    port->input_memory = buffers_allocate();
+    port->input_memory = buffers_allocate(VIRTIO_CONSOLE_BUFFERS);
     if (port->input_memory == NULL) {
         return ERR_NOMEM;
     }
@@ -57,8 +57,11 @@ enum err virtio_console_port_open_input(struct virtio_console_port *port)
 
 enum err virtio_console_port_open_output(struct virtio_console_port *port)
 {
-    port->output_memory = buffers_allocate();
-    port->output_free = ALL_BUFFERS;
+    uint32_t blocks =
+        pages_free_count() >= ROOMY_PAGES ? VIRTIO_CONSOLE_BLOCKS : VIRTIO_CONSOLE_BLOCKS / 4u;
+
+    port->output_memory = buffers_allocate(blocks);
+    port->output_free = UINT32_MAX >> (VIRTIO_CONSOLE_BLOCKS - blocks);
     return port->output_memory != NULL ? ERR_OK : ERR_NOMEM;
 }
 
@@ -134,6 +137,11 @@ bool virtio_console_port_has_news(struct virtio_console_port *port)
     return true;
 }
 
+static uint32_t block_index(const struct virtio_console_port *port, const uint8_t *buffer)
+{
+    return (uint32_t)((size_t)(buffer - port->output_memory) / VIRTIO_CONSOLE_BUFFER_BYTES);
+}
+
 /* Takes back what the device has sent. Returns whether there was anything. */
 static bool output_reap(struct virtio_console_port *port)
 {
@@ -141,9 +149,8 @@ static bool output_reap(struct virtio_console_port *port)
     bool any = false;
 
     while (virtqueue_pop(&port->output, &completion)) {
-        const uint8_t *buffer = completion.token;
-        size_t index = (size_t)(buffer - port->output_memory) / VIRTIO_CONSOLE_BUFFER_BYTES;
-        port->output_free |= 1u << index;
+        uint32_t first = block_index(port, completion.token);
+        port->output_free |= ((1u << port->output_run[first]) - 1u) << first;
         port->output_busy--;
         any = true;
     }
@@ -200,25 +207,56 @@ static bool output_wait(struct virtio_console_port *port, bool spin)
     return !port->device->broken;
 }
 
-/* A buffer with room, in port->filling. */
-static bool output_room(struct virtio_console_port *port, bool spin)
+/* Takes one more block for the buffer being filled, or the first of another. */
+static bool output_grow(struct virtio_console_port *port)
+{
+    uint32_t first, next;
+
+    if (port->filling != NULL) {
+        first = block_index(port, port->filling);
+        next = first + port->output_run[first];
+        if (port->output_run[first] == VIRTIO_CONSOLE_RUN_BLOCKS || next == VIRTIO_CONSOLE_BLOCKS ||
+            (port->output_free >> next & 1u) == 0) {
+            return false;
+        }
+    } else {
+        if (port->output_free == 0) {
+            return false;
+        }
+        first = next = (uint32_t)__builtin_ctz(port->output_free);
+        port->filling = port->output_memory + (size_t)first * VIRTIO_CONSOLE_BUFFER_BYTES;
+        port->filling_bytes = 0;
+        port->output_run[first] = 0;
+    }
+    port->output_free &= ~(1u << next);
+    port->output_run[first]++;
+    return true;
+}
+
+static size_t output_room(const struct virtio_console_port *port)
+{
+    if (port->filling == NULL) {
+        return 0;
+    }
+    size_t blocks = port->output_run[block_index(port, port->filling)];
+    return blocks * VIRTIO_CONSOLE_BUFFER_BYTES - port->filling_bytes;
+}
+
+/* Room in port->filling; false when the device takes nothing any more. */
+static bool output_make_room(struct virtio_console_port *port, bool spin)
 {
     output_reap(port);
-    if (port->filling != NULL && port->filling_bytes == VIRTIO_CONSOLE_BUFFER_BYTES &&
-        !output_submit(port)) {
-        return false;
-    }
-    while (port->filling == NULL) {
-        if (port->output_free == 0) {
-            if (!output_wait(port, spin)) {
+    while (output_room(port) == 0) {
+        if (output_grow(port)) {
+            break;
+        }
+        if (port->filling != NULL) {
+            if (!output_submit(port)) {
                 return false;
             }
-            continue; /* a poller may have run and taken it */
+        } else if (!output_wait(port, spin)) {
+            return false;
         }
-        uint32_t index = (uint32_t)__builtin_ctz(port->output_free);
-        port->output_free &= ~(1u << index);
-        port->filling = port->output_memory + (size_t)index * VIRTIO_CONSOLE_BUFFER_BYTES;
-        port->filling_bytes = 0;
     }
     return true;
 }
@@ -229,10 +267,10 @@ bool virtio_console_port_write(struct virtio_console_port *port, const void *dat
     const uint8_t *from = data;
 
     while (size_bytes > 0) {
-        if (port->device->broken || !output_room(port, spin)) {
+        if (port->device->broken || !output_make_room(port, spin)) {
             return false;
         }
-        size_t part = VIRTIO_CONSOLE_BUFFER_BYTES - port->filling_bytes;
+        size_t part = output_room(port);
         if (part > size_bytes) {
             part = size_bytes;
         }

@@ -4,6 +4,8 @@
  *
  * Output is gathered: a write goes out at once when the device is idle; while it is busy,
  * small writes share a buffer that follows as soon as the device has taken the last one.
+ * Its memory is one piece, handed out by blocks: neighbours that are free make one buffer of up
+ * to VIRTIO_CONSOLE_RUN_BLOCKS, for the host pays by buffer (QEMU: a system call each).
  */
 #pragma once
 
@@ -13,8 +15,10 @@
 
 #include "drivers/virtio.h"
 
-#define VIRTIO_CONSOLE_BUFFERS      8u
+#define VIRTIO_CONSOLE_BUFFERS      8u /* of input */
 #define VIRTIO_CONSOLE_BUFFER_BYTES 4096u
+#define VIRTIO_CONSOLE_BLOCKS       32u /* of output, of a buffer's size; see open_output */
+#define VIRTIO_CONSOLE_RUN_BLOCKS   16u
 
 struct virtio_console_port {
     struct virtio_device *device;
@@ -22,9 +26,10 @@ struct virtio_console_port {
     struct virtqueue output;
     uint8_t *input_memory; /* VIRTIO_CONSOLE_BUFFERS buffers, or NULL: no input wanted */
     uint8_t *output_memory;
-    uint32_t output_free; /* bit i: buffer i is neither with the device nor being filled */
+    uint32_t output_free; /* bit i: block i is neither with the device nor being filled */
     uint32_t output_busy; /* buffers with the device */
-    uint8_t *filling;     /* the buffer being filled, or NULL */
+    uint8_t output_run[VIRTIO_CONSOLE_BLOCKS]; /* blocks of the buffer that begins there */
+    uint8_t *filling;                          /* the buffer being filled, or NULL */
     size_t filling_bytes;
     uint8_t *unread; /* what is left of the buffer being read */
     size_t unread_bytes;

@@ -94,6 +94,7 @@ def test_extension(bench):
             same(answers.readline(), b"echoed\n")
             same(ask(f"fetch 10.0.2.2:{outside}"), b"%d %d 10.0.2.2\n" % (len(ANSWER), sum(ANSWER)))
             same(ask("fetch 127.0.0.1:1"), b"ConnectionRefused\n")
+            # The library asks for IPv4 alone, and would drop what else came.
             same(ask("lookup localhost"), b"127.0.0.1:80\n")
             same(ask("datagrams"), b"ping pong from 127.0.0.1:9000\n")
             connection.sendall(b"stop\n")

@@ -1,4 +1,7 @@
-/* Asks WasmEdge's sock_getaddrinfo for the IPv4 addresses of each name given; prints them. */
+/*
+ * Asks WasmEdge's sock_getaddrinfo for the IPv4 addresses of each name given, after the argument
+ * "any" for those of both families; prints them.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -29,13 +32,34 @@ uint32_t wasi_sock_getaddrinfo(const char *node, uint32_t node_size, const char 
                                uint32_t service_size, const struct addrinfo *hints,
                                struct addrinfo **results, uint32_t max, uint32_t *count);
 
+static void print_address(uint8_t family, const uint8_t *data)
+{
+    unsigned port = (unsigned)data[0] << 8 | data[1];
+
+    if (family == WASI_INET4) {
+        printf(" %u.%u.%u.%u:%u", data[2], data[3], data[4], data[5], port);
+        return;
+    }
+    printf(" [");
+    for (int i = 2; i < 18; i += 2) {
+        printf("%s%x", i > 2 ? ":" : "", (unsigned)data[i] << 8 | data[i + 1]);
+    }
+    printf("]:%u", port);
+}
+
 int main(int argc, char **argv)
 {
+    uint8_t family = WASI_INET4;
+
     for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "any") == 0) {
+            family = 0;
+            continue;
+        }
         static uint8_t data[RESULTS_MAX][26];
         struct sockaddr_room rooms[RESULTS_MAX];
         struct addrinfo list[RESULTS_MAX] = {{0}};
-        struct addrinfo hints = {.family = WASI_INET4, .type = WASI_STREAM};
+        struct addrinfo hints = {.family = family, .type = WASI_STREAM};
         struct addrinfo *first = list;
         uint32_t count = 0;
 
@@ -51,8 +75,7 @@ int main(int argc, char **argv)
             printf(" errno %u", error);
         }
         for (uint32_t at = 0; at < count; at++) {
-            const uint8_t *b = data[at];
-            printf(" %u.%u.%u.%u:%u", b[2], b[3], b[4], b[5], b[0] << 8 | b[1]);
+            print_address(list[at].family, data[at]);
         }
         printf("\n");
     }
