@@ -44,7 +44,7 @@ uint64_t clock_realtime_ns(void)
 uint64_t clock_resolution_ns(void)
 {
     uint64_t hz = timesource_hz();
-    return hz == 0 || hz >= NS_PER_S ? 1 : NS_PER_S / hz;
+    return hz == 0 || hz >= NS_PER_S ? 1 : (NS_PER_S + hz - 1) / hz;
 }
 
 uint64_t clock_cpu_ns(void)

@@ -25,8 +25,8 @@ ICOUNT_ARGUMENTS = ["-icount", "shift=0"]
 
 def add_options(parser):
     parser.add_argument("--trace", metavar="LIST",
-                        help="show WASI calls, packets, disk transfers, memory growth: wasi "
-                        "(alone if no list is given), net, disk, memory, or all")
+                        help="show WASI calls, packets, transfers of disks and mounts, memory growth: "
+                        "wasi (alone if no list is given), net, disk, memory, or all")
     parser.add_argument("--trace-file", metavar="FILE", help="where traces go instead of "
                         "standard error")
     parser.add_argument("--stats", metavar="FILE", help="show statistics at the end; with =FILE, "

@@ -6,6 +6,7 @@ TRACE_SRCS := \
     trace/decode.c \
     trace/disk.c \
     trace/memory.c \
+    trace/mount.c \
     trace/names.c \
     trace/net.c \
     trace/packet.c \

@@ -11,6 +11,7 @@
 
 #include "drivers/blockdev.h"
 #include "drivers/netdev.h"
+#include "drivers/p9_channel.h"
 #include "drivers/virtqueue.h"
 #include "kernel/config.h"
 #include "kernel/console.h"
@@ -32,6 +33,8 @@ WRAPPED(enum err, net_stack_create, const struct net_hooks *hooks, struct netdev
         const struct net_config *config, struct net_stack **out);
 WRAPPED(void, loopback_transmit, struct net_stack *stack, struct net_packet *packet);
 WRAPPED(struct blockdev *, drivers_block_device, size_t index);
+/* mount.c */
+WRAPPED(struct p9_channel *, drivers_p9_channel, size_t index);
 /* stats.c */
 WRAPPED(void, console_write, enum console_stream stream, const void *data, size_t size_bytes);
 WRAPPED(void, uart_write, const void *data, size_t size_bytes);

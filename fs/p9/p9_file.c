@@ -136,13 +136,15 @@ enum err p9_set_size(struct vfs_node *vfs, uint64_t size_bytes)
     return set_attributes(vfs, &set);
 }
 
-/* The protocol has no request that would promise space. */
+/* No request promises space: the file grows, but a host that is full shows in a later write. */
 enum err p9_allocate(struct vfs_node *vfs, uint64_t offset, uint64_t size_bytes)
 {
-    (void)vfs;
-    (void)offset;
-    (void)size_bytes;
-    return ERR_NOTSUP;
+    struct vfs_stat stat;
+    enum err err = p9_stat(vfs, &stat);
+
+    return err == ERR_OK && stat.size_bytes < offset + size_bytes
+               ? p9_set_size(vfs, offset + size_bytes)
+               : err;
 }
 
 /* ---- Data -------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ class Bench:
     def __init__(self, out, full):
         self.out = out
         self.full = full
+        self.patience = 4 if full else 1
         self.folder = os.path.join(out, "apps")
         os.makedirs(self.folder, exist_ok=True)
 
@@ -85,7 +86,8 @@ class Bench:
         result = subprocess.run(
             ["node", "--no-turbo-fast-api-calls", "--no-warnings",
              os.path.join(HERE, "node_wasi.mjs"), module, folder, *arguments],
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=120 * self.patience,
+            check=False)
         assert result.returncode == 0, tail(result.stderr)
         return result.stderr if stderr else result.stdout
 
@@ -98,7 +100,8 @@ class Bench:
     def wafer(self, module, *options, arguments=(), stdin=b"", seconds=300, stderr=False, code=0):
         """Standard output (or error) of a machine that ends with `code`."""
         result = subprocess.run(self.command("run", module, *options, "--", *arguments),
-                                input=stdin, capture_output=True, timeout=seconds, check=False,
+                                input=stdin, capture_output=True, check=False,
+                                timeout=seconds * self.patience,
                                 env=self.environment())
         assert result.returncode == code, f"exit code {result.returncode}\n{tail(result.stderr)}"
         return result.stderr if stderr else result.stdout
@@ -122,7 +125,7 @@ class Bench:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                        env=self.environment())
             try:
-                deadline = time.monotonic() + seconds
+                deadline = time.monotonic() + seconds * self.patience
                 while ready not in output():
                     assert process.poll() is None and time.monotonic() < deadline, \
                         f"the server did not come up: {tail(output(paths[1]))}"

@@ -30,6 +30,11 @@ def place_and_route(bench):
     return gen, folder
 
 
+def read_bytes(*path):
+    with open(os.path.join(*path), "rb") as file:
+        return file.read()
+
+
 def test_icepack(bench):
     gen, folder = place_and_route(bench)
     module = os.path.join(gen, "icepack.core.wasm")
@@ -39,12 +44,18 @@ def test_icepack(bench):
 
 
 def test_nextpnr(bench):
-    """Its checksums of every stage, which cover placement and routing, equal Node's."""
+    """The file it writes, and its checksums of every stage, are those that Node gets."""
     gen, folder = place_and_route(bench)
     module = os.path.join(gen, "nextpnr-ice40.core.wasm")
-    arguments = ("--hx1k", "--package", "vq100", "--json", "/top.json", "--asc", "/out.asc")
-    logs = [bench.wafer(module, "--dir", folder + "::/", arguments=arguments, stderr=True),
+    arguments = ("--hx1k", "--package", "vq100", "--json", "/top.json", "--asc", "/out/top.asc")
+    live = bench.work_folder("ice40-out")
+    os.mkdir(os.path.join(folder, "out"))
+    logs = [bench.wafer(module, "--dir", folder + "::/", "--mount", live + ":/out",
+                        arguments=arguments, stderr=True),
             bench.node(module, folder, "nextpnr-ice40", *arguments, stderr=True)]
+    got, want = (read_bytes(place, "top.asc") for place in (live, os.path.join(folder, "out")))
+    assert len(want) > 100000, len(want)
+    assert got == want, "the placed and routed designs differ"
     sums = [[line for line in log.splitlines() if b"Checksum:" in line] for log in logs]
     assert len(sums[1]) >= 3, logs[1]
     same(sums[0], sums[1])

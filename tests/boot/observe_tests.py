@@ -62,6 +62,20 @@ def test_trace_disk(bench):
                                r"trace disk: \"\w+\" flush = ok <"])
 
 
+def test_trace_mount(bench):
+    """The requests of a mount, with their answers."""
+    folder = scratch(bench, "traced-mount")
+    os.makedirs(folder, exist_ok=True)
+    result = bench.wafer("run", bench.program("traced.c"), "--trace=disk", "--mount",
+                         f"{folder}:/data", "--", "/data")
+    check(result.returncode == 3, f"exit code {result.returncode}: {result.stderr!r}")
+    find_all(result.stderr.decode("ascii"), [
+        r'trace disk: "\w+" 9p version, \d+ bytes = ok, \d+ bytes <\d+ us>$',
+        r'trace disk: "\w+" 9p walk fid \d+, \d+ bytes = errno 2 <',
+        r'trace disk: "\w+" 9p write fid \d+, \d+ bytes = ok, 11 bytes <',
+        r'trace disk: "\w+" 9p clunk fid \d+, 11 bytes = ok, 7 bytes <'])
+
+
 def test_trace_and_stats_of_a_server(bench):
     """Packets of a connection, a call that waits, and what was counted, as JSON."""
     port, path = free_port(), scratch(bench, "stats.json")
@@ -235,6 +249,7 @@ def test_gdb(bench):
 TESTS = [
     ("wafer: --trace shows WASI calls", test_trace),
     ("wafer: --trace shows disk transfers", test_trace_disk),
+    ("wafer: --trace shows requests of a mount", test_trace_mount),
     ("wafer: --trace and --stats of a server", test_trace_and_stats_of_a_server),
     ("wafer: --trace says why packets are dropped", test_trace_names_drops),
     ("wafer: --stats for people", test_stats),

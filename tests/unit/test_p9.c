@@ -94,7 +94,12 @@ static void test_files_and_names(void **state)
     assert_int_equal(vfs_set_times(file, 1000000000000000001ull, 0), ERR_OK);
     assert_int_equal(vfs_sync(file, true), ERR_OK);
     assert_int_equal(vfs_sync(root, false), ERR_OK);
-    assert_int_equal(vfs_allocate(file, 0, 10), ERR_NOTSUP);
+    assert_int_equal(vfs_allocate(file, 1, 2), ERR_OK); /* it is as long already */
+    assert_int_equal(t_stat("h").size_bytes, 3);
+    assert_int_equal(vfs_allocate(file, 2, 4), ERR_OK);
+    assert_int_equal(t_stat("h").size_bytes, 6);
+    assert_int_equal(vfs_set_size(file, 3), ERR_OK);
+    assert_int_equal(vfs_set_times(file, 1000000000000000001ull, 0), ERR_OK);
     vfs_node_put(file);
     assert_int_equal(t_stat("h").access_time_ns, 1000000000000000001ull);
     assert_int_equal(t_stat("h").modify_time_ns, 0);

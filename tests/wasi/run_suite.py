@@ -39,7 +39,8 @@ class Hosted:
         self.work = work
         self.objects = []
         listed = sources("wasi") + sources("fs") + [
-            "tests/unit/fake_wasi.c", "tests/unit/fake_net_socket.c", "tests/unit/fake_dns.c"]
+            "kernel/base/fmt.c", "tests/unit/fake_wasi.c", "tests/unit/fake_net_socket.c",
+            "tests/unit/fake_dns.c"]
         for name in listed:
             target = work / (name.replace("/", "_") + ".o")
             subprocess.run(FLAGS + ["-O1", "-c", str(ROOT / name), "-o", str(target)], check=True)
