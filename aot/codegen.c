@@ -171,8 +171,11 @@ void codegen_plan(struct codegen *gen, struct module *module, const struct optio
     plan_tables(gen);
     plan_data(gen);
     codegen_plan_throws(gen);
-    gen->lines = options->wants_debug_info ? debug_lines_decode(module) : NULL;
+    gen->lines = options->debug_info == DEBUG_INFO_NONE ? NULL : debug_lines_decode(module);
     gen->has_line_info = gen->lines != NULL;
+    if (gen->has_line_info && options->debug_info == DEBUG_INFO_ALL) {
+        gen->dwarf = dwarf_decode(module);
+    }
 }
 
 void codegen_destroy(struct codegen *gen)
@@ -252,8 +255,13 @@ static LLVMMemoryBufferRef build_unit(const struct codegen *gen, uint32_t index)
     LLVMDisposeMessage(error);
     target_promote_locals(&target, unit.llvm);
     optimize(&unit);
+    debug_attach_globals(&unit);
     unit_hide_far_addresses(&unit);
     LLVMMemoryBufferRef out = target_emit(&target, unit.llvm, gen->options->emit);
+    if (gen->dwarf != NULL && gen->options->emit == EMIT_OBJECT) {
+        out = debug_size_pointers(out, gen->dwarf->units[0].address_bytes);
+    }
+    debug_destroy_unit(&unit);
     unit_destroy(&unit);
     target_destroy(&target);
     return out;

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "aot/debug_lines.h"
+#include "aot/dwarf.h"
 #include "aot/instruction.h"
 #include "aot/module.h"
 #include "aot/options.h"
@@ -50,6 +51,7 @@ struct codegen {
     bool has_scopes;        /* accesses need alias scopes to be told apart */
     bool has_line_info;
     const struct line_table *lines; /* NULL without has_line_info */
+    const struct dwarf *dwarf;      /* NULL without variables and types to tell of */
 };
 
 struct signature {
@@ -95,6 +97,7 @@ struct unit {
     LLVMValueRef exception_pending;
     LLVMDIBuilderRef debug_builder; /* NULL without line information, like all of these */
     LLVMMetadataRef *debug_files;
+    struct debug_unit *debug; /* NULL without variables */
     LLVMAttributeRef *attributes;
     uint32_t attribute_count;
     LLVMAttributeRef attribute_nomerge;
@@ -138,6 +141,9 @@ struct control {
     uint32_t clause_count;
 };
 
+struct debug_unit;
+struct debug_fn;
+
 struct fn {
     struct unit *unit;
     struct module *module;
@@ -169,10 +175,14 @@ struct fn {
     uint32_t table_count;           /* br_tables so far */
     LLVMMetadataRef outer_location; /* of the builder, when this function was begun */
     bool has_lines;                 /* rows cover this function */
+    uint32_t own_file;              /* that of its first row */
     LLVMMetadataRef subprogram;
     LLVMMetadataRef scope; /* of code from scope_file */
     uint32_t scope_file;
+    uint32_t scope_segment; /* of debug->info */
     uint32_t line_row;
+    uint32_t body_start;    /* where the code that sets the function up ends, if known; else 0 */
+    struct debug_fn *debug; /* NULL: nothing is known of this function's variables */
 };
 
 /* ---- codegen.c ---------------------------------------------------------------------------- */
@@ -188,14 +198,30 @@ void codegen_plan_throws(struct codegen *gen);
 void codegen_run(struct codegen *gen, struct codegen_output *out);
 void codegen_destroy(struct codegen *gen);
 
-/* ---- emit_debug.c: source lines; all do nothing in a module without ------------------------- */
+/* ---- emit_debug.c: source lines and variables; all do nothing in a module without ----------- */
 
 void debug_begin_unit(struct unit *unit);
+/* When all functions are built. */
 void debug_end_unit(struct unit *unit);
+/* After target_optimize: variables at fixed addresses. */
+void debug_attach_globals(struct unit *unit);
+void debug_destroy_unit(struct unit *unit);
 /* From fn_begin, before anything is built. */
 void debug_begin_function(struct fn *fn);
+void debug_end_function(struct fn *fn);
 /* Code built from now on belongs to the instruction just read. */
 void debug_instruction(struct fn *fn);
+
+/* ---- debug_pointers.c: the object again, with the size of pointers in its DWARF ------------- */
+
+/* Takes the object over. */
+LLVMMemoryBufferRef debug_size_pointers(LLVMMemoryBufferRef object, unsigned pointer_bytes);
+
+/* ---- debug_values.c ------------------------------------------------------------------------ */
+
+/* A local has got a value, or an instruction has read it. */
+void debug_set_local(struct fn *fn, uint32_t local, LLVMValueRef value);
+void debug_get_local(struct fn *fn, uint32_t local, LLVMValueRef value);
 
 /* ---- unit.c: the things of a module, declared on first use --------------------------------- */
 

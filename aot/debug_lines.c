@@ -18,6 +18,7 @@ struct decoder {
     struct line_table *table;
     uint32_t row_capacity;
     uint32_t file_capacity;
+    uint32_t program_capacity;
     struct sequence *sequences;
     uint32_t sequence_count;
     uint32_t sequence_capacity;
@@ -42,6 +43,7 @@ struct registers {
     uint64_t file;
     uint64_t line;
     uint64_t column;
+    bool is_body;
 };
 
 static void *grow(struct decoder *decoder, void *array, uint32_t count, uint32_t *capacity,
@@ -254,7 +256,7 @@ static void read_header(struct decoder *decoder, struct reader *reader, struct p
 }
 
 static void add_row(struct decoder *decoder, const struct program *program,
-                    const struct registers *registers, bool is_end)
+                    struct registers *registers, bool is_end)
 {
     const struct module *module = decoder->module;
     struct line_table *table = decoder->table;
@@ -271,8 +273,10 @@ static void add_row(struct decoder *decoder, const struct program *program,
         .offset = (uint32_t)(module->code_section_start + address),
         .file = has_source ? (uint32_t)file : 0,
         .line = has_source ? (uint32_t)registers->line : 0,
-        .column = registers->column < UINT16_MAX ? (uint32_t)registers->column : 0,
+        .column = registers->column < UINT16_MAX ? (uint16_t)registers->column : 0,
+        .is_body = registers->is_body,
     };
+    registers->is_body = false;
 }
 
 static void start_sequence(struct decoder *decoder, struct registers *registers)
@@ -309,6 +313,7 @@ enum standard_opcode {
     STANDARD_SET_COLUMN = 5,
     STANDARD_CONST_ADD_PC = 8,
     STANDARD_FIXED_ADVANCE_PC = 9,
+    STANDARD_SET_PROLOGUE_END = 10,
 };
 
 #define EXTENDED_END_SEQUENCE 1
@@ -364,6 +369,9 @@ static void run_standard(struct decoder *decoder, struct reader *reader,
         registers->address += reader_u8(reader);
         registers->address += (uint64_t)reader_u8(reader) << 8;
         break;
+    case STANDARD_SET_PROLOGUE_END:
+        registers->is_body = true;
+        break;
     default:
         for (uint8_t i = 0; i < program->opcode_lengths[opcode - 1]; i++) {
             reader_leb_u64(reader);
@@ -396,10 +404,21 @@ static void run_program(struct decoder *decoder, struct reader *reader,
     decoder->table->row_count = decoder->sequences[decoder->sequence_count].first;
 }
 
+static void add_program(struct decoder *decoder, uint32_t offset, uint32_t first_file)
+{
+    struct line_table *table = decoder->table;
+    table->programs = grow(decoder, table->programs, table->program_count,
+                           &decoder->program_capacity, sizeof(*table->programs));
+    table->programs[table->program_count++] =
+        (struct line_program){offset, first_file, table->file_count - first_file};
+}
+
 static void read_programs(struct decoder *decoder, struct reader *reader)
 {
+    const uint8_t *start = reader->next;
     while (reader_left(reader) != 0) {
         struct program program = {0};
+        uint32_t offset = (uint32_t)(reader->next - start);
         uint32_t length = reader_fixed_u32(reader);
         struct reader unit = *reader;
         reader_bytes(reader, length);
@@ -408,6 +427,7 @@ static void read_programs(struct decoder *decoder, struct reader *reader)
         program.version = (uint16_t)(program.version | reader_u8(&unit) << 8);
         if (program.version >= 2 && program.version <= 5) {
             read_header(decoder, &unit, &program);
+            add_program(decoder, offset, program.first_file);
             run_program(decoder, &unit, &program);
         }
     }

@@ -21,7 +21,15 @@ struct line_row {
     uint32_t offset; /* in the module's file, as struct instruction counts it */
     uint32_t file;
     uint32_t line; /* 0: no source; also behind the end of each run of code */
-    uint32_t column;
+    uint16_t column;
+    bool is_body; /* the first one behind what a function does to set itself up */
+};
+
+/* How one unit of the source numbers files: those from `first_file` on, counted from 0. */
+struct line_program {
+    uint32_t offset; /* in .debug_line */
+    uint32_t first_file;
+    uint32_t file_count;
 };
 
 struct line_table {
@@ -29,6 +37,8 @@ struct line_table {
     uint32_t row_count;
     struct line_file *files;
     uint32_t file_count;
+    struct line_program *programs; /* by ascending offset */
+    uint32_t program_count;
 };
 
 /* NULL when the module has no line information that can be read. */

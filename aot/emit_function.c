@@ -100,6 +100,7 @@ void fn_begin(struct fn *fn, struct unit *unit, LLVMValueRef llvm, const struct 
 void fn_end(struct fn *fn)
 {
     LLVMSetCurrentDebugLocation2(fn->builder, fn->outer_location);
+    debug_end_function(fn);
     free(fn->locals);
     free(fn->local_types);
     free(fn->stack);

@@ -31,16 +31,22 @@ bool emit_variable(struct fn *fn)
     switch ((unsigned)fn->in.opcode) {
     case OP_LOCAL_GET: {
         LLVMTypeRef type = unit_value_type(fn->unit, fn->local_types[fn->in.index]);
-        fn_push(fn, LLVMBuildLoad2(fn->builder, type, fn_local(fn, fn->in.index), ""));
+        LLVMValueRef value = LLVMBuildLoad2(fn->builder, type, fn_local(fn, fn->in.index), "");
+        fn_push(fn, value);
+        debug_get_local(fn, fn->in.index, value);
         break;
     }
-    case OP_LOCAL_SET:
-        LLVMBuildStore(fn->builder, fn_canonical(fn, fn_pop(fn)), fn_local(fn, fn->in.index));
+    case OP_LOCAL_SET: {
+        LLVMValueRef value = fn_canonical(fn, fn_pop(fn));
+        LLVMBuildStore(fn->builder, value, fn_local(fn, fn->in.index));
+        debug_set_local(fn, fn->in.index, value);
         break;
+    }
     case OP_LOCAL_TEE: {
         LLVMValueRef value = fn_canonical(fn, fn_pop(fn));
         LLVMBuildStore(fn->builder, value, fn_local(fn, fn->in.index));
         fn_push(fn, value);
+        debug_set_local(fn, fn->in.index, value);
         break;
     }
     case OP_GLOBAL_GET:

@@ -26,7 +26,8 @@ static const char help_text[] =
     "  --features SET      all (default) or wasm2: what the module may use\n"
     "  --threads N         code generation threads; default: one a processor\n"
     "  --units N           cut the code into N parts compiled apart; default: by its size\n"
-    "  --no-debug-info     ignore the module's DWARF sections\n"
+    "  --debug-info KIND   what to carry over of the module's DWARF: none, lines, or all\n"
+    "                      (default: variables and types too); the code stays the same\n"
     "  --validate-only     check the module, write nothing\n"
     "  --stats             sizes and times on stderr\n"
     "  --help, --version\n"
@@ -78,6 +79,13 @@ static const struct choice print_choices[] = {
 static const struct choice feature_choices[] = {
     {"all", FEATURES_ALL},
     {"wasm2", FEATURES_WASM_2},
+    {NULL, 0},
+};
+
+static const struct choice debug_info_choices[] = {
+    {"none", DEBUG_INFO_NONE},
+    {"lines", DEBUG_INFO_LINES},
+    {"all", DEBUG_INFO_ALL},
     {NULL, 0},
 };
 
@@ -163,8 +171,6 @@ static bool parse_flag(struct options *out, const char *argument)
         out->wants_stats = true;
     } else if (strcmp(argument, "--validate-only") == 0) {
         out->validate_only = true;
-    } else if (strcmp(argument, "--no-debug-info") == 0) {
-        out->wants_debug_info = false;
     } else if (argument[0] == '-' && argument[1] == 'O' && argument[2] >= '0' &&
                argument[2] <= '3' && argument[3] == '\0') {
         out->optimization = (unsigned)(argument[2] - '0');
@@ -186,6 +192,9 @@ static bool parse_valued(struct options *out, int *at, int argc, char **argv)
         out->emit = (enum emit_kind)choose("--emit", emit_choices, value, strlen(value));
     } else if ((value = option_value("--print", at, argc, argv)) != NULL) {
         out->print |= choose_list("--print", print_choices, value);
+    } else if ((value = option_value("--debug-info", at, argc, argv)) != NULL) {
+        out->debug_info =
+            (enum debug_info)choose("--debug-info", debug_info_choices, value, strlen(value));
     } else if ((value = option_value("--symbol-prefix", at, argc, argv)) != NULL) {
         out->symbol_prefix = check_prefix(value);
     } else if ((value = option_value("--features", at, argc, argv)) != NULL) {
@@ -208,7 +217,7 @@ void options_parse(struct options *out, int argc, char **argv)
         .symbol_prefix = "",
         .optimization = 3,
         .cpu = CPU_X86_64_V2,
-        .wants_debug_info = true,
+        .debug_info = DEBUG_INFO_ALL,
         .features = FEATURES_ALL,
     };
     for (int at = 1; at < argc; at++) {

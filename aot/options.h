@@ -16,6 +16,9 @@ enum cpu_level {
 
 enum emit_kind { EMIT_OBJECT, EMIT_ASSEMBLY, EMIT_LLVM };
 
+/* How much of the module's DWARF goes on into the object. */
+enum debug_info { DEBUG_INFO_NONE, DEBUG_INFO_LINES, DEBUG_INFO_ALL };
+
 enum print_bits {
     PRINT_IMPORTS_BIT = 1u << 0,
     PRINT_EXPORTS_BIT = 1u << 1,
@@ -36,7 +39,7 @@ struct options {
     bool wants_exports;
     bool wants_stats;
     bool validate_only;
-    bool wants_debug_info;
+    enum debug_info debug_info;
     unsigned features; /* 1u << enum feature (aot/module.h) */
 };
 

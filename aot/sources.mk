@@ -2,6 +2,8 @@
 AOT_INPUT_SRCS := \
     aot/arena.c \
     aot/debug_lines.c \
+    aot/debug_place.c \
+    aot/debug_scopes.c \
     aot/decode.c \
     aot/decode_code.c \
     aot/decode_hints.c \
@@ -10,6 +12,9 @@ AOT_INPUT_SRCS := \
     aot/decode_segments.c \
     aot/decode_types.c \
     aot/diag.c \
+    aot/dwarf.c \
+    aot/dwarf_index.c \
+    aot/dwarf_lists.c \
     aot/instruction.c \
     aot/reader.c \
     aot/sha256.c \
@@ -21,6 +26,10 @@ AOT_INPUT_SRCS := \
     aot/validate_stack.c
 AOT_SRCS := $(AOT_INPUT_SRCS) \
     aot/codegen.c \
+    aot/debug_functions.c \
+    aot/debug_pointers.c \
+    aot/debug_types.c \
+    aot/debug_values.c \
     aot/emit_atomic.c \
     aot/emit_call.c \
     aot/emit_control.c \

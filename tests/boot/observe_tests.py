@@ -5,13 +5,12 @@ TESTS lists (name, function); a function takes the Bench of run.py and raises on
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import time
 import xml.etree.ElementTree
 
-from server_tests import Skip, check, free_port
+from server_tests import check, free_port
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -220,32 +219,6 @@ def test_profile(bench):
         check(int(bar.get("data-w")) == count, title)
 
 
-def test_gdb(bench):
-    """gdb stops in the module and in the kernel; its backtrace crosses the border both ways."""
-    if not shutil.which("gdb"):
-        raise Skip("gdb is not installed")
-    port, image = free_port(), scratch(bench, "gdb.elf")
-    built = bench.wafer("build", bench.program("example:hello"), "-o", image)
-    check(built.returncode == 0, built.stderr.decode(errors="replace"))
-    machine = subprocess.Popen(bench.command("run", image, f"--gdb={port}", "--", "a"),
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL, env=bench.environment())
-    try:
-        commands = ["set pagination off", "set tcp connect-timeout 60",
-                    f"target remote 127.0.0.1:{port}", "hbreak hello.c:7", "continue", "info source",
-                    "hbreak *wasi_fd_write", "continue", "info args", "backtrace", "kill"]
-        output = subprocess.run(
-            ["gdb", "-nx", "-batch", *(f"-ex={command}" for command in commands), image],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
-    finally:
-        machine.terminate()
-        machine.wait()
-    find_all(output.stdout + output.stderr, [
-        r"Breakpoint 1, wasm\.\d+\.main \(\)", r"Current source file is examples/hello/hello\.c",
-        r"Breakpoint 2, wasi_fd_write", r"^fd = 1$", r"^#\d+ .*wasm\.\d+\.__stdio_write \(\) at ",
-        r"^#\d+ .*wasi_start .* at \./wasi/start\.c", r"^#\d+ .*kernel_main "])
-
-
 TESTS = [
     ("wafer: --trace shows WASI calls", test_trace),
     ("wafer: --trace shows disk transfers", test_trace_disk),
@@ -254,6 +227,5 @@ TESTS = [
     ("wafer: --trace says why packets are dropped", test_trace_names_drops),
     ("wafer: --stats for people", test_stats),
     ("wafer: only observed images can be observed", test_observing_is_optional),
-    ("wafer: --gdb walks through module and kernel", test_gdb),
     ("wafer: --profile and its flame graph", test_profile),
 ]

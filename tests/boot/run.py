@@ -18,6 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 import command_tests  # noqa: E402
 import console_tests  # noqa: E402
+import gdb_tests  # noqa: E402
 import observe_tests  # noqa: E402
 import server_tests  # noqa: E402
 
@@ -37,17 +38,17 @@ class Bench:
         self.lock = threading.Lock()
         os.makedirs(os.path.join(out, "boot"), exist_ok=True)
 
-    def program(self, name):
-        """The path of the compiled module."""
+    def program(self, name, *flags):
+        """The path of the compiled module; flags come last and tell it from others."""
         if name.startswith("example:"):
             return os.path.join(self.out, "examples", name[8:] + ".wasm")
         source = os.path.join(HERE, "programs", name)
         if name.endswith(".wat"):
             return source
-        target = os.path.join(self.out, "boot", name[:-2] + ".wasm")
+        target = os.path.join(self.out, "boot", name[:-2] + "".join(flags) + ".wasm")
         with self.lock:
             if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(source):
-                subprocess.run(CC + [source, "-o", target], check=True)
+                subprocess.run(CC + [*flags, source, "-o", target], check=True)
         return target
 
     def command(self, *arguments):
@@ -167,7 +168,7 @@ def main():
     bench = Bench(os.path.abspath(options.out))
     with open(os.path.join(HERE, "tests.toml"), "rb") as file:
         tests = [(t["name"], lambda t=t: run_listed(bench, t)) for t in tomllib.load(file)["test"]]
-    functions = (command_tests.TESTS + console_tests.TESTS + observe_tests.TESTS
+    functions = (command_tests.TESTS + console_tests.TESTS + gdb_tests.TESTS + observe_tests.TESTS
                  + server_tests.TESTS)
     tests += [(name, lambda f=function: f(bench)) for name, function in functions]
     tests = [test for test in tests if options.only in test[0]]

@@ -25,7 +25,7 @@ static void generate(struct module *module)
         .thread_count = 1,
         .unit_count = 1,
         .wants_exports = true,
-        .wants_debug_info = true,
+        .debug_info = DEBUG_INFO_ALL,
         .features = FEATURES_ALL,
     };
     struct codegen gen;

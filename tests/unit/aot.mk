@@ -11,5 +11,8 @@ test_aot_validate_SRCS := tests/unit/test_aot_validate.c tests/unit/aot_helpers.
 UNIT_TESTS += test_aot_debug_lines
 test_aot_debug_lines_SRCS := tests/unit/test_aot_debug_lines.c tests/unit/aot_helpers.c tests/hosted/load_module.c $(AOT_INPUT_SRCS)
 
+UNIT_TESTS += test_aot_dwarf
+test_aot_dwarf_SRCS := tests/unit/test_aot_dwarf.c tests/unit/aot_helpers.c tests/hosted/load_module.c $(AOT_INPUT_SRCS)
+
 UNIT_TESTS += test_aot_hints
 test_aot_hints_SRCS := tests/unit/test_aot_hints.c tests/unit/aot_helpers.c tests/hosted/load_module.c $(AOT_INPUT_SRCS)
