@@ -95,6 +95,23 @@ enum err guest_write_u64(struct guest_addr to, uint64_t value)
     STORE(to, value);
 }
 
+enum err guest_write_receipt(struct guest_addr size, uint32_t size_value, struct guest_addr flags,
+                             uint16_t flags_value)
+{
+    void *size_target = pointer_to(size);
+    void *flags_target = pointer_to(flags);
+
+    if (guest_check(size, sizeof(size_value)) != ERR_OK ||
+        guest_check(flags, sizeof(flags_value)) != ERR_OK) {
+        return ERR_FAULT;
+    }
+    x86_guest_access_begin();
+    __builtin_memcpy(size_target, &size_value, sizeof(size_value));
+    __builtin_memcpy(flags_target, &flags_value, sizeof(flags_value));
+    x86_guest_access_end();
+    return ERR_OK;
+}
+
 enum err guest_read_u32(struct guest_addr from, uint32_t *out)
 {
     enum err error = guest_check(from, sizeof(*out));
@@ -110,22 +127,35 @@ enum err guest_read_u32(struct guest_addr from, uint32_t *out)
     return ERR_OK;
 }
 
+/* Nonzero when the record's keys are others. */
+ALWAYS_INLINE uint64_t key_difference(const uint8_t *record, const struct guest_key *key)
+{
+    uint64_t first;
+    uint32_t word;
+
+    __builtin_memcpy(&first, record, sizeof(first));
+    __builtin_memcpy(&word, record + 16, sizeof(word));
+    return (first ^ key->first) | (((uint64_t)record[8] << 32 | word) ^ key->second);
+}
+
+/* Four at a time without a branch in between: nearly always all of a list are unchanged. */
 uint32_t guest_match_keys(struct guest_addr list, uint32_t stride_bytes,
                           const struct guest_key *keys, uint32_t count)
 {
     const uint8_t *record = pointer_to(list);
-    uint32_t i;
+    const size_t stride = stride_bytes;
+    uint32_t i = 0;
 
     x86_guest_access_begin();
-    for (i = 0; i < count; i++, record += stride_bytes) {
-        uint64_t first;
-        uint32_t word;
-
-        __builtin_memcpy(&first, record, sizeof(first));
-        __builtin_memcpy(&word, record + 16, sizeof(word));
-        if (first != keys[i].first || ((uint64_t)record[8] << 32 | word) != keys[i].second) {
+    for (; count - i >= 4; i += 4, record += 4 * stride) {
+        if ((key_difference(record, keys + i) | key_difference(record + stride, keys + i + 1) |
+             key_difference(record + 2 * stride, keys + i + 2) |
+             key_difference(record + 3 * stride, keys + i + 3)) != 0) {
             break;
         }
+    }
+    for (; i < count && key_difference(record, keys + i) == 0; i++) {
+        record += stride;
     }
     x86_guest_access_end();
     return i;

@@ -80,6 +80,10 @@ enum err guest_write_u16(struct guest_addr to, uint16_t value) WARN_UNUSED;
 enum err guest_write_u32(struct guest_addr to, uint32_t value) WARN_UNUSED;
 enum err guest_write_u64(struct guest_addr to, uint64_t value) WARN_UNUSED;
 
+/* Both results of a receive, in this order, or neither. */
+enum err guest_write_receipt(struct guest_addr size, uint32_t size_value, struct guest_addr flags,
+                             uint16_t flags_value) WARN_UNUSED;
+
 /*
  * Reads `count` iovecs into kernel memory and checks all of them. ERR_INVAL when there are
  * more than GUEST_IOVEC_MAX or the lengths add up to more than 32 bits hold. The entries are

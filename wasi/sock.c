@@ -221,7 +221,9 @@ ALWAYS_INLINE enum err transfer_prepare(const struct wasi_socket_transfer *trans
     return error;
 }
 
-ALWAYS_INLINE enum err transfer_receive(struct wasi_socket_transfer *transfer)
+/* All but telling the guest how much it was. */
+ALWAYS_INLINE enum err transfer_receive(struct wasi_socket_transfer *transfer,
+                                        uint32_t *received_bytes)
 {
     struct wasi_descriptor *descriptor;
     struct guest_vector vector;
@@ -236,14 +238,17 @@ ALWAYS_INLINE enum err transfer_receive(struct wasi_socket_transfer *transfer)
     }
     if (error == ERR_OK) {
         transfer->is_truncated = receive.is_truncated;
-        error = guest_write_u32(transfer->size, receive.received_bytes);
+        *received_bytes = receive.received_bytes;
     }
     return error;
 }
 
 enum err wasi_socket_transfer_receive(struct wasi_socket_transfer *transfer)
 {
-    return transfer_receive(transfer);
+    uint32_t received_bytes;
+    enum err error = transfer_receive(transfer, &received_bytes);
+
+    return error == ERR_OK ? guest_write_u32(transfer->size, received_bytes) : error;
 }
 
 ALWAYS_INLINE enum err transfer_send(struct wasi_socket_transfer *transfer)
@@ -285,14 +290,15 @@ uint32_t wasi_sock_recv(uint32_t fd, uint32_t iovs, uint32_t iov_count, uint32_t
         .flags = flags,
         .size = guest_address(nread),
     };
+    uint32_t received_bytes;
     enum err error = guest_check(guest_address(roflags), sizeof(uint16_t));
 
     if (error == ERR_OK) {
-        error = transfer_receive(&transfer);
+        error = transfer_receive(&transfer, &received_bytes);
     }
     if (error == ERR_OK) {
-        error = guest_write_u16(guest_address(roflags),
-                                transfer.is_truncated ? WASI_RECV_DATA_TRUNCATED_BIT : 0);
+        error = guest_write_receipt(transfer.size, received_bytes, guest_address(roflags),
+                                    transfer.is_truncated ? WASI_RECV_DATA_TRUNCATED_BIT : 0);
     }
     return wasi_errno(error);
 }
