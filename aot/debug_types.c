@@ -129,6 +129,10 @@ static LLVMMetadataRef make_pointer(struct unit *unit, const struct dwarf_die *d
     struct name name = name_of(unit, die);
     LLVMMetadataRef target = make_type(unit, dwarf_reference(die, ATTRIBUTE_TYPE), depth);
     uint64_t bits = bits_of(die);
+    if (die->tag != TAG_POINTER_TYPE) {
+        return LLVMDIBuilderCreateReferenceType(unit->debug_builder, die->tag,
+                                                target == NULL ? void_type(unit) : target);
+    }
     return LLVMDIBuilderCreatePointerType(
         unit->debug_builder, target == NULL ? void_type(unit) : target,
         bits != 0 ? bits : 8u * die->unit->address_bytes, 0, 0, debug_text(name), name.length);
@@ -378,6 +382,8 @@ static LLVMMetadataRef make_member(struct unit *unit, const struct dwarf_die *di
                                    LLVMMetadataRef scope)
 {
     struct name name = name_of(unit, die);
+    const char *text = debug_text(name);
+    size_t length = name.length;
     uint32_t offset = dwarf_reference(die, ATTRIBUTE_TYPE);
     LLVMMetadataRef type = debug_type(unit, offset);
     LLVMMetadataRef file = debug_file(unit, 0);
@@ -394,12 +400,17 @@ static LLVMMetadataRef make_member(struct unit *unit, const struct dwarf_die *di
         uint64_t at = bit_offset(unit, die, bits);
         uint64_t storage = debug_type_bits(unit, offset);
         return LLVMDIBuilderCreateBitFieldMemberType(
-            unit->debug_builder, scope, debug_text(name), name.length, file, 0, bits, at,
+            unit->debug_builder, scope, text, length, file, 0, bits, at,
             storage == 0 ? at : at / storage * storage, LLVMDIFlagZero, type);
     }
-    return LLVMDIBuilderCreateMemberType(unit->debug_builder, scope, debug_text(name), name.length,
-                                         file, 0, debug_type_bits(unit, offset), 0, place,
-                                         LLVMDIFlagZero, type);
+    if (length == 0 && dwarf_has(die, ATTRIBUTE_ARTIFICIAL)) {
+        /* Which variant of a Rust enum it is: the only member that no one has named. */
+        text = "discriminant";
+        length = strlen(text);
+    }
+    return LLVMDIBuilderCreateMemberType(unit->debug_builder, scope, text, length, file, 0,
+                                         debug_type_bits(unit, offset), 0, place, LLVMDIFlagZero,
+                                         type);
 }
 
 /* The variants of a Rust enum stand side by side, as those of a union. */

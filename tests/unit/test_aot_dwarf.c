@@ -221,8 +221,7 @@ static void test_version_5(void **state)
                BYTES("\x20\0\0\0\5\0\4\0\1\0\0\0\4\0\0\0"
                      "\1\1\4\0\1\4\xed\0\0\x9f\7\7\0\0\0\x08\0\0\0\6\xed\2\0\x9f\x93\4\0"));
     load(&sample);
-    assert_non_null(sample.dwarf);
-    assert_int_equal(sample.dwarf->function_count, 1);
+    check_function(&sample);
     unload(&sample);
 }
 
