@@ -231,12 +231,36 @@ static void optimize(struct unit *unit)
     unit_unmark_loads(unit, true);
 }
 
+/* What LLVM does not accept is our bug. But debug information comes from the module as it is, so a
+ * module that LLVM takes without it is compiled without it. */
+static void verify(struct unit *unit)
+{
+    char *error = NULL;
+
+    if (!LLVMVerifyModule(unit->llvm, LLVMReturnStatusAction, &error)) {
+        LLVMDisposeMessage(error);
+        return;
+    }
+    if (unit->debug != NULL) {
+        char *other_error = NULL;
+        debug_drop(unit);
+        if (!LLVMVerifyModule(unit->llvm, LLVMReturnStatusAction, &other_error)) {
+            fprintf(stderr, "waferc: warning: %s: debug information left out: %s\n",
+                    unit->gen->options->input, error);
+            LLVMDisposeMessage(other_error);
+            LLVMDisposeMessage(error);
+            return;
+        }
+    }
+    fprintf(stderr, "waferc: internal error: %s\n", error);
+    exit(1);
+}
+
 static LLVMMemoryBufferRef build_unit(const struct codegen *gen, uint32_t index)
 {
     struct target target;
     struct unit unit;
     struct range range = unit_range(gen, index);
-    char *error = NULL;
 
     target_create(&target, gen->options);
     unit_init(&unit, gen, &target, index);
@@ -248,17 +272,13 @@ static LLVMMemoryBufferRef build_unit(const struct codegen *gen, uint32_t index)
         emit_function(&unit, i);
     }
     debug_end_unit(&unit);
-    if (LLVMVerifyModule(unit.llvm, LLVMReturnStatusAction, &error)) {
-        fprintf(stderr, "waferc: internal error: %s\n", error);
-        exit(1);
-    }
-    LLVMDisposeMessage(error);
+    verify(&unit);
     target_promote_locals(&target, unit.llvm);
     optimize(&unit);
     debug_attach_globals(&unit);
     unit_hide_far_addresses(&unit);
     LLVMMemoryBufferRef out = target_emit(&target, unit.llvm, gen->options->emit);
-    if (gen->dwarf != NULL && gen->options->emit == EMIT_OBJECT) {
+    if (unit.debug != NULL && gen->options->emit == EMIT_OBJECT) {
         out = debug_size_pointers(out, gen->dwarf->units[0].address_bytes);
     }
     debug_destroy_unit(&unit);

@@ -206,6 +206,8 @@ void debug_end_unit(struct unit *unit);
 /* After target_optimize: variables at fixed addresses. */
 void debug_attach_globals(struct unit *unit);
 void debug_destroy_unit(struct unit *unit);
+/* Takes all of it out of the unit again, behind debug_end_unit. */
+void debug_drop(struct unit *unit);
 /* From fn_begin, before anything is built. */
 void debug_begin_function(struct fn *fn);
 void debug_end_function(struct fn *fn);

@@ -226,7 +226,14 @@ void debug_destroy_unit(struct unit *unit)
         free(unit->debug->builders);
         free(unit->debug->namespaces);
         free(unit->debug);
+        unit->debug = NULL;
     }
+}
+
+void debug_drop(struct unit *unit)
+{
+    LLVMStripModuleDebugInfo(unit->llvm);
+    debug_destroy_unit(unit);
 }
 
 static void set_location(struct fn *fn, uint32_t line, uint32_t column, LLVMMetadataRef scope,
