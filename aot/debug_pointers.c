@@ -86,39 +86,33 @@ static size_t find_section(const uint8_t *object, const char *wanted, Elf64_Shdr
 
 LLVMMemoryBufferRef debug_size_pointers(LLVMMemoryBufferRef object, unsigned pointer_bytes)
 {
-    const union {
-        const char *text;
-        const uint8_t *bytes;
-    } old = {.text = LLVMGetBufferStart(object)};
+    const uint8_t *old = (const uint8_t *)LLVMGetBufferStart(object);
     size_t size = LLVMGetBufferSize(object);
     struct diag diag;
     Elf64_Shdr section;
-    size_t header = find_section(old.bytes, ".debug_abbrev", &section);
+    size_t header = find_section(old, ".debug_abbrev", &section);
 
     if (header == 0) {
         return object;
     }
     size_t most =
         size + section.sh_size + section.sh_size / ABBREVIATION_SMALLEST_BYTES * ADDED_BYTES;
-    union {
-        char *text;
-        uint8_t *bytes;
-    } grown = {.bytes = malloc(most)};
-    if (grown.bytes == NULL) {
+    uint8_t *grown = malloc(most);
+    if (grown == NULL) {
         fputs("waferc: out of memory\n", stderr);
         exit(1);
     }
     diag_init(&diag, "waferc's own debug information");
-    const uint8_t *table = old.bytes + section.sh_offset;
-    struct reader reader = {old.bytes, table, table + section.sh_size, &diag, "unexpected end"};
-    size_t new_bytes = rewrite(&reader, grown.bytes + size, (uint8_t)pointer_bytes);
+    const uint8_t *table = old + section.sh_offset;
+    struct reader reader = {old, table, table + section.sh_size, &diag, "unexpected end"};
+    size_t new_bytes = rewrite(&reader, grown + size, (uint8_t)pointer_bytes);
     section.sh_offset = size;
     section.sh_size = new_bytes;
-    memcpy(grown.bytes, old.bytes, size);
-    memcpy(grown.bytes + header, &section, sizeof(section));
+    memcpy(grown, old, size);
+    memcpy(grown + header, &section, sizeof(section));
     LLVMMemoryBufferRef out =
-        LLVMCreateMemoryBufferWithMemoryRangeCopy(grown.text, size + new_bytes, "object");
-    free(grown.bytes);
+        LLVMCreateMemoryBufferWithMemoryRangeCopy((const char *)grown, size + new_bytes, "object");
+    free(grown);
     LLVMDisposeMemoryBuffer(object);
     return out;
 }
