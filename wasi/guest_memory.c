@@ -181,7 +181,7 @@ enum err guest_vector_load(struct guest_addr iovecs, uint32_t count, struct gues
         return ERR_INVAL;
     }
     x86_guest_access_begin();
-#pragma clang loop unroll(disable)
+    SHORT_LOOP
     for (uint32_t i = 0; i < count && is_inside; i++) {
         uint64_t raw;
 

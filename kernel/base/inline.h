@@ -12,6 +12,9 @@
 /* The same, and the caller's registers stay as they are: it need not make room for this call. */
 #ifdef __clang__
 #define RARE_CALL NEVER_INLINE __attribute__((preserve_most))
+/* Before a loop of one or two rounds. */
+#define SHORT_LOOP _Pragma("clang loop unroll(disable)")
 #else
 #define RARE_CALL NEVER_INLINE
+#define SHORT_LOOP
 #endif
