@@ -222,6 +222,7 @@ static void optimize(struct unit *unit)
         unit_fix_loads(unit);
         return;
     }
+    unit_fence_floats(unit);
     unit_mark_loads(unit);
     target_simplify(unit->target, unit->llvm);
     unit_unmark_loads(unit, false);

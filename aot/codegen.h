@@ -265,6 +265,8 @@ bool unit_is_split(const struct unit *unit);
 unsigned unit_internal_convention(const struct unit *unit);
 /* At -O0, once locals are values: loads stay as and where they are. */
 void unit_fix_loads(struct unit *unit);
+/* Before optimisation, once locals are values. */
+void unit_fence_floats(struct unit *unit);
 /* Around the phases of optimisation: see aot/keep_loads.c. */
 void unit_mark_loads(struct unit *unit);
 void unit_unmark_loads(struct unit *unit, bool is_last);
@@ -407,6 +409,9 @@ void emit_table_init(struct fn *fn, uint32_t segment, uint32_t table, LLVMValueR
 LLVMValueRef emit_table_base(struct fn *fn, uint32_t table);
 LLVMValueRef emit_minimum(struct fn *fn, LLVMValueRef a, LLVMValueRef b);
 LLVMValueRef emit_maximum(struct fn *fn, LLVMValueRef a, LLVMValueRef b);
-/* LLVM may not see through the result, and no instruction comes of it. */
-LLVMValueRef emit_float_fence(struct fn *fn, LLVMValueRef value);
+/* LLVM may not see through the result; at most a load of a constant comes of it. */
+LLVMValueRef unit_fence_float(struct unit *unit, LLVMValueRef value);
+/* A constant with which LLVM does arithmetic otherwise than the specification: 0, 1, -1, infinities
+ * and NaNs (aot/float_fences.c). */
+bool unit_is_telling(LLVMValueRef value);
 LLVMValueRef unit_opaque_i64(struct unit *unit, uint64_t value);

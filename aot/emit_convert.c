@@ -71,7 +71,7 @@ static void push_float_cast(struct fn *fn, LLVMOpcode opcode, LLVMOpcode inverse
     LLVMValueRef value = fn_pop(fn);
 
     if (LLVMIsAInstruction(value) && LLVMGetInstructionOpcode(value) == inverse) {
-        value = emit_float_fence(fn, value);
+        value = unit_fence_float(fn->unit, value);
     }
     fn_push(fn, LLVMBuildCast(fn->builder, opcode, value, to, ""));
 }

@@ -31,23 +31,9 @@ LLVMValueRef unit_constant(struct unit *unit, const struct instruction *in)
     }
 }
 
-LLVMValueRef emit_float_fence(struct fn *fn, LLVMValueRef value)
-{
-    return fn_intrinsic1(fn, "llvm.arithmetic.fence", value);
-}
-
-/* x * 1, x - 0, 0 - x and their like: LLVM would drop the operation, and with it the
- * quieting of a NaN. */
 static LLVMValueRef float_operand(struct fn *fn, LLVMValueRef value)
 {
-    LLVMBool inexact;
-
-    if (!LLVMIsAConstantFP(value)) {
-        return value;
-    }
-    double number = LLVMConstRealGetDouble(value, &inexact);
-    bool is_neutral = number == 0.0 || number == 1.0 || number == -1.0 || number != number;
-    return is_neutral ? emit_float_fence(fn, value) : value;
+    return unit_is_telling(value) ? unit_fence_float(fn->unit, value) : value;
 }
 
 static void push_integer_compare(struct fn *fn, LLVMIntPredicate predicate)

@@ -178,7 +178,7 @@ static LLVMValueRef splat_constant(LLVMTypeRef type, uint64_t value)
 /* Like a scalar operand: a constant must not let LLVM drop the operation. */
 static LLVMValueRef float_operand(struct fn *fn, LLVMValueRef value)
 {
-    return LLVMIsConstant(value) ? emit_float_fence(fn, value) : value;
+    return LLVMIsConstant(value) ? unit_fence_float(fn->unit, value) : value;
 }
 
 static void push_mask(struct fn *fn, LLVMValueRef bits, LLVMTypeRef lanes)

@@ -164,14 +164,14 @@ static void push_convert(struct fn *fn, LLVMOpcode opcode, LLVMTypeRef to)
 static void push_demote(struct fn *fn)
 {
     LLVMTypeRef pair = LLVMVectorType(fn->unit->f32, 2);
-    LLVMValueRef value = emit_float_fence(fn, fn_pop_as(fn, fn->unit->f64x2));
+    LLVMValueRef value = unit_fence_float(fn->unit, fn_pop_as(fn, fn->unit->f64x2));
 
     fn_push(fn, with_zeros(fn, LLVMBuildFPTrunc(fn->builder, value, pair, "")));
 }
 
 static void push_promote(struct fn *fn)
 {
-    LLVMValueRef value = emit_float_fence(fn, fn_pop_as(fn, fn->unit->f32x4));
+    LLVMValueRef value = unit_fence_float(fn->unit, fn_pop_as(fn, fn->unit->f32x4));
 
     fn_push(fn, value);
     value = pop_low_pair(fn, fn->unit->f32x4);

@@ -51,6 +51,7 @@ AOT_SRCS := $(AOT_INPUT_SRCS) \
     aot/emit_variable.c \
     aot/expression.c \
     aot/far_address.c \
+    aot/float_fences.c \
     aot/keep_loads.c \
     aot/layout.c \
     aot/main.c \
