@@ -250,11 +250,11 @@ static bool output_make_room(struct virtio_console_port *port, bool spin)
         if (output_grow(port)) {
             break;
         }
-        if (port->filling != NULL) {
-            if (!output_submit(port)) {
-                return false;
-            }
-        } else if (!output_wait(port, spin)) {
+        /* The queue may be full before the memory is, after buffers that came back in disorder. */
+        if (port->filling != NULL && output_submit(port)) {
+            continue;
+        }
+        if (!output_wait(port, spin)) {
             return false;
         }
     }

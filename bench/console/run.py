@@ -11,6 +11,7 @@ counted in runs of their own, with a device that answers at once: nothing is gat
 import argparse
 import os
 import re
+import select
 import statistics
 import subprocess
 import sys
@@ -92,8 +93,9 @@ def run(boot, counted):
 def receive(reader, count):
     deadline = time.monotonic() + SECONDS
     while count > 0:
-        data = os.read(reader, min(count, 1 << 16))
-        if not data or time.monotonic() > deadline:
+        ready = select.select([reader], [], [], max(0, deadline - time.monotonic()))[0]
+        data = os.read(reader, min(count, 1 << 16)) if ready else b""
+        if not data:
             raise RuntimeError(f"{count} bytes are missing")
         count -= len(data)
 

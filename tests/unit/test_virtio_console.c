@@ -36,6 +36,9 @@ static uint8_t taken[3][400000];
 static size_t taken_bytes[3];
 static unsigned chains_taken; /* of output */
 static bool stalls;
+static bool scrambles; /* output is taken in turn, and comes back in any order */
+static uint16_t held[64];
+static size_t held_count;
 
 void console_register(const struct console_backend *registered)
 {
@@ -88,8 +91,21 @@ static void serve_output(uint16_t queue)
         chains_taken++;
         taken_bytes[port] += fake_gather(&chain, taken[port] + taken_bytes[port],
                                          (uint32_t)(sizeof(taken[port]) - taken_bytes[port]));
-        fake_return(&fake.queues[queue], chain.head, 0);
+        if (scrambles) {
+            assert_in_range(held_count, 0, 63);
+            held[held_count++] = chain.head;
+        } else {
+            fake_return(&fake.queues[queue], chain.head, 0);
+        }
     }
+}
+
+static void return_any(void)
+{
+    size_t index = (size_t)rand() % held_count;
+
+    fake_return(&fake.queues[7], held[index], 0);
+    held[index] = held[--held_count];
 }
 
 static void on_notify(struct fake_virtio *device, uint16_t queue)
@@ -112,6 +128,10 @@ static void on_notify(struct fake_virtio *device, uint16_t queue)
 void wait_once(uint64_t deadline_ns)
 {
     fake_machine.now_ns = deadline_ns;
+    serve_output(7);
+    if (held_count != 0) {
+        return_any();
+    }
     if (stalls) {
         stalls = false;
         serve_output(7);
@@ -251,6 +271,37 @@ static void check_output(void)
     serve_output(7);
 }
 
+/* Pieces of all sizes, to a device that gives buffers back as it likes: nothing moves or is lost.
+ */
+static void check_disorder(unsigned seed)
+{
+    static uint8_t sent[sizeof(taken[1])];
+
+    for (size_t i = 0; i < sizeof(sent); i++) {
+        sent[i] = (uint8_t)(i * 7 + i / 251);
+    }
+    taken_bytes[1] = 0;
+    scrambles = true;
+    srand(seed);
+    size_t at = 0;
+    while (at < sizeof(sent)) {
+        size_t part = (size_t)rand() % (rand() % 4 == 0 ? 70000 : 5000) + 1;
+        part = part < sizeof(sent) - at ? part : sizeof(sent) - at;
+        assert_true(backend->write(NULL, CONSOLE_STDOUT, sent + at, part));
+        at += part;
+        while (held_count != 0 && rand() % 3 == 0) {
+            return_any();
+        }
+    }
+    scrambles = false;
+    while (held_count != 0) {
+        return_any();
+    }
+    virtio_console_drain();
+    assert_int_equal(taken_bytes[1], sizeof(sent));
+    assert_memory_equal(taken[1], sent, sizeof(sent));
+}
+
 static void check_nonsense(void)
 {
     for (unsigned event = 0; event < 12; event++) {
@@ -294,6 +345,9 @@ static void test_multiport(void **state)
     assert_int_equal(virtio_console_open(&fake.device), ERR_BUSY);
     check_input();
     check_output();
+    for (unsigned seed = 0; seed < 30; seed++) {
+        check_disorder(seed);
+    }
     check_nonsense();
 }
 
