@@ -5,7 +5,8 @@ Usage: tests/hostile/run.py [--out BUILD]
 
 The disk and the network card are ours (vhost_user.py), honest for a while and then not. The kernel
 must say what is wrong with the device, the application must get an error (disk) or go on
-(network), and the machine must end by itself with the application's exit code.
+(network), and the machine must end by itself with the application's exit code. The card also
+shows that the stack works while the program computes.
 """
 import argparse
 import itertools
@@ -89,6 +90,32 @@ class Disk(vhost_user.Device):
 
 ARP_REQUEST = (b"\xff" * 6 + b"\x02\0\0\0\0\x01" + b"\x08\x06" + b"\0\1\x08\0\6\4\0\1" +
                b"\x02\0\0\0\0\x01" + bytes([10, 0, 0, 1]) + bytes(6) + bytes([10, 0, 0, 2]))
+
+
+def checksum(data):
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return struct.pack(">H", ~total & 0xffff)
+
+
+def ipv4_frame(protocol, payload):
+    """From 10.0.0.1 to the machine."""
+    header = bytes([0x45, 0]) + struct.pack(">HIBB", 20 + len(payload), 0, 64, protocol)
+    addresses = bytes([10, 0, 0, 1, 10, 0, 0, 2])
+    return (b"\x02\0\0\0\0\x02\x02\0\0\0\0\x01\x08\0" + header +
+            checksum(header + addresses) + addresses + payload)
+
+
+def ping_frame():
+    body = struct.pack(">HH", 7, 1) + bytes(32)
+    return ipv4_frame(1, b"\x08\0" + checksum(b"\x08\0" + body) + body)
+
+
+def tcp_frame(sequence, acknowledgement, flags):
+    start = struct.pack(">HHIIBBH", 4000, 8080, sequence, acknowledgement, 0x50, flags, 1000)
+    pseudo = bytes([10, 0, 0, 1, 10, 0, 0, 2, 0, 6, 0, 20])
+    return ipv4_frame(6, start + checksum(pseudo + start) + b"\0\0")
 
 
 class Card(vhost_user.Device):
@@ -191,8 +218,9 @@ class Suite(Folder):
 
     # ---- Network cards --------------------------------------------------------------------------
 
-    def with_card(self, lie, play):
+    def with_card(self, lie, play, module=None):
         """Boots a server with the card, calls play(card) when it has sent something."""
+        module = module or os.path.join(self.out, "examples", "static-file-server.wasm")
         card = Card(self.path(f"s{next(self.numbers)}"), lie)
         card.start()
         results = []
@@ -200,8 +228,7 @@ class Suite(Folder):
         arguments = vhost_user.qemu_arguments(
             MEGABYTES, card.path, "-netdev", "vhost-user,id=wire,chardev=liar", "-device",
             "virtio-net-pci,netdev=wire,mac=02:00:00:00:00:02,vectors=0")
-        command = [WAFER, "run", "-v", os.path.join(self.out, "examples", "static-file-server.wasm"),
-                   "--net", "none", "--timeout", "2", "--append", "ip=10.0.0.2/24", "--append",
+        command = [WAFER, "run", "-v", module, "--net", "none", "--timeout", "2", "--append", "ip=10.0.0.2/24", "--append",
                    "listen=0.0.0.0:8080", *arguments]
         machine = threading.Thread(
             target=lambda: results.append(call(command, env=self.environment)))
@@ -216,21 +243,54 @@ class Suite(Folder):
         expect(results and results[0].returncode == 124, results and results[0].stdout)
         return results[0].stdout
 
-    def answers(self, card):
+    def answer_to(self, card, frame, is_answer):
+        """The first frame sent from now on for which is_answer(frame), or None."""
         before = len(card.sent)
-        card.deliver(ARP_REQUEST)
+        card.deliver(frame)
         deadline = time.monotonic() + 2
         while time.monotonic() < deadline:
-            if any(frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\2"
-                   for frame in card.sent[before:]):
-                return True
+            for sent in card.sent[before:]:
+                if is_answer(sent):
+                    return sent
             time.sleep(0.02)
-        return False
+        return None
+
+    def answers(self, card):
+        return self.answer_to(card, ARP_REQUEST, lambda frame: frame[12:14] == b"\x08\x06" and
+                              frame[20:22] == b"\0\2") is not None
 
     def test_an_honest_card_works(self):
         answered = []
         log = self.with_card(None, lambda card: answered.append(self.answers(card)))
         expect(answered == [True], f"no answer; log:\n{log}")
+
+    def test_a_program_that_computes_answers_all_the_same(self):
+        """It makes no call: ping and handshake are the timer tick's work."""
+        module = self.path("busy.wasm")
+        source = os.path.join(ROOT, "tests", "boot", "programs", "hang.c")
+        made = call(["clang-19", "--target=wasm32-wasi", "-O2", "-o", module, source])
+        expect(made.returncode == 0, made.stdout)
+        seen = []
+
+        def play(card):
+            time.sleep(0.5)  # the program runs by then
+            seen.append(self.answers(card))
+            seen.append(self.answer_to(card, ping_frame(), lambda frame: frame[23:24] == b"\1" and
+                                       frame[34:35] == b"\0") is not None)
+            answer = self.answer_to(card, tcp_frame(1000, 0, 2), lambda frame:
+                                    frame[23:24] == b"\6" and frame[47] == 0x12)
+            seen.append(answer is not None and answer[42:46] == struct.pack(">I", 1001))
+            if seen[-1]:
+                (number,) = struct.unpack(">I", answer[38:42])
+                card.deliver(tcp_frame(1001, number + 1, 0x10))
+                # A connection answers data in order; a half-open one would repeat its SYN-ACK.
+                data = tcp_frame(1001, number + 1, 0x11)
+                answer = self.answer_to(card, data, lambda frame: frame[23:24] == b"\6" and
+                                        frame[47] == 0x10)
+                seen.append(answer is not None and answer[42:46] == struct.pack(">I", 1002))
+
+        log = self.with_card(None, play, module)
+        expect(seen == [True] * 4, f"{seen}; log:\n{log}")
 
     def check_card(self, ring, lie):
         def play(card):
