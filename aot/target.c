@@ -164,19 +164,31 @@ void target_promote_locals(const struct target *target, LLVMModuleRef module)
     run_passes(target, module, "function(mem2reg)");
 }
 
+#define INSTCOMBINE "instcombine<no-verify-fixpoint>,"
+
 /*
- * What default<O1> to default<O3> of LLVM 19 do, in three parts: for aot/keep_loads.c, which has
- * something to do in between. The first ends where the vectorisers' part begins.
+ * Three parts, for aot/keep_loads.c has something to do in between. At -O2 and -O3 together they
+ * are default<O2> and default<O3> of LLVM 19; the first ends where the vectorisers' part begins.
+ * -O1 is for quick turns (docs/decisions/0020): toolchains have optimised the module
+ * already, and what is left for loads, addresses and loops needs no pass more than twice.
  */
+#define SIMPLIFY_O1                                                                                \
+    "cgscc(inline,function-attrs,function<eager-inv;no-rerun>(sroa,early-cse<memssa>,"             \
+    "simplifycfg," INSTCOMBINE "loop-mssa(loop-rotate,licm),loop(loop-idiom,indvars,loop-"         \
+    "deletion),early-cse,sccp," INSTCOMBINE "adce,simplifycfg)),globaldce"
+#define UNROLL_O1 "function<eager-inv>(loop(loop-idiom,loop-deletion),loop-unroll<O1>)"
+#define FINISH_O1                                                                                  \
+    "function<eager-inv>(" INSTCOMBINE                                                             \
+    "loop-mssa(licm),simplifycfg<switch-range-to-icmp>),globaldce,constmerge"
+
 void target_simplify(const struct target *target, LLVMModuleRef module)
 {
-    static const char *const pipelines[] = {NULL, "thinlto-pre-link<O1>", "thinlto-pre-link<O2>",
+    static const char *const pipelines[] = {NULL, SIMPLIFY_O1, "thinlto-pre-link<O2>",
                                             "thinlto-pre-link<O3>"};
 
     run_passes(target, module, pipelines[target->optimization]);
 }
 
-#define INSTCOMBINE "instcombine<no-verify-fixpoint>,"
 /* The parts of the vectorisers' half: loops, with and without vectors, then blocks. */
 #define LOOPS_BEGIN                                                                                \
     "require<globals-aa>,function<eager-inv>(loop(loop-idiom,loop-deletion),"                      \
@@ -194,7 +206,7 @@ void target_vectorize(const struct target *target, LLVMModuleRef module)
 {
     static const char *const pipelines[] = {
         NULL,
-        LOOPS_BEGIN LOOPS_END BLOCKS_END "loop-unroll<O1>,sroa<preserve-cfg>)",
+        UNROLL_O1,
         LOOPS_BEGIN VECTORS LOOPS_END VECTORS_END BLOCKS_END "loop-unroll<O2>,sroa<preserve-cfg>)",
         LOOPS_BEGIN VECTORS LOOPS_END VECTORS_END BLOCKS_END "loop-unroll<O3>,sroa<preserve-cfg>)",
     };
@@ -202,12 +214,14 @@ void target_vectorize(const struct target *target, LLVMModuleRef module)
     run_passes(target, module, pipelines[target->optimization]);
 }
 
+#define FINISH                                                                                     \
+    "function<eager-inv>(infer-alignment," INSTCOMBINE                                             \
+    "loop-mssa(licm),instsimplify,div-rem-pairs,tailcallelim,"                                     \
+    "simplifycfg<switch-range-to-icmp;speculate-unpredictables>),globaldce,constmerge"
+
 void target_finish(const struct target *target, LLVMModuleRef module)
 {
-    run_passes(target, module,
-               "function<eager-inv>(infer-alignment," INSTCOMBINE
-               "loop-mssa(licm),instsimplify,div-rem-pairs,tailcallelim,"
-               "simplifycfg<switch-range-to-icmp;speculate-unpredictables>),globaldce,constmerge");
+    run_passes(target, module, target->optimization == 1 ? FINISH_O1 : FINISH);
 }
 
 LLVMMemoryBufferRef target_emit(const struct target *target, LLVMModuleRef module,
