@@ -62,8 +62,9 @@ static void check_computing(void)
     uint64_t cpu_short = compute_ns(1000000, &passed_short);
     uint64_t cpu_long = compute_ns(4000000, &passed_long);
 
+    /* A round is at least half an instruction (of a nanosecond), however it is unrolled. */
     check("processor time grows with the work",
-          cpu_short >= 2000000 && cpu_long > 3 * cpu_short && cpu_long < 5 * cpu_short);
+          cpu_short >= 500000 && cpu_long > 3 * cpu_short && cpu_long < 5 * cpu_short);
     check("all of it", passed_long - cpu_long < 10000 && cpu_long <= passed_long);
 }
 
