@@ -73,13 +73,12 @@ struct name dwarf_block(struct reader *reader, uint64_t length)
 
 static struct name read_string(struct reader *reader)
 {
-    const uint8_t *end = memchr(reader->next, 0, reader_left(reader));
-    if (end == NULL) {
-        reader_end_error(reader);
-    }
-    struct name out = {reader->next, (uint32_t)(end - reader->next)};
-    reader->next = end + 1;
-    return out;
+    const uint8_t *start = reader->next;
+    const uint8_t *end = memchr(start, 0, reader_left(reader));
+    size_t length = end != NULL ? (size_t)(end - start) : reader_left(reader);
+
+    (void)reader_bytes(reader, length + 1); /* the text and its end, or the error */
+    return (struct name){start, (uint32_t)length};
 }
 
 static bool section_text(const struct dwarf *dwarf, enum dwarf_section section, uint64_t offset,
