@@ -57,6 +57,8 @@ def text_is_refused(path, suite, wasm_tools, waferc):
     binary = os.path.splitext(path)[0] + ".wasm"
     command = ["wat2wasm", path, "-o", binary]
     if suite != "wg-2.0" or not shutil.which("wat2wasm"):
+        if wasm_tools is None:
+            raise ConvertError("no reader of the text format: run scripts/spec-tools")
         command = [wasm_tools, "parse", path, "-o", binary]
     status = _run(command).returncode
     return status == 1 or (status == 0 and
