@@ -70,7 +70,7 @@ class Wrk:
         errors = [match.group(0) for match in
                   re.finditer(r"(Socket errors|Non-2xx or 3xx responses): .*", output)]
         requests = re.search(r"(\d+) requests in", output)
-        p99 = re.search(r"99%\s+(\S+)", output)
+        p99 = re.search(r"^\s*99%\s+(\S+)", output, re.M)
         if not requests or not p99 or requests.group(1) == "0":
             errors.append("wrk: no request was answered: " + output.strip()[-200:])
             return 0, "-", errors
