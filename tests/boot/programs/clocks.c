@@ -8,7 +8,7 @@
 #include <wasi/api.h>
 
 #define LATE_MAX_NS 10000 /* a tenth of what is promised, whatever the length */
-#define USED_MAX_NS 20000 /* nanoseconds of a halting processor: instructions of a sleep */
+#define USED_MAX_NS 40000 /* nanoseconds of a halting processor: instructions of a sleep */
 
 static uint64_t now_ns(__wasi_clockid_t clock)
 {
