@@ -68,3 +68,16 @@ void *arena_alloc(struct arena *arena, size_t count, size_t bytes, size_t alignm
     arena->left_bytes -= padding + size;
     return result;
 }
+
+void *arena_grow(struct arena *arena, void *array, uint32_t count, uint32_t *capacity, size_t bytes)
+{
+    if (count < *capacity) {
+        return array;
+    }
+    *capacity = *capacity == 0 ? 16 : *capacity * 2;
+    void *grown = arena_alloc(arena, *capacity, bytes, alignof(max_align_t));
+    if (count != 0) {
+        memcpy(grown, array, count * bytes);
+    }
+    return grown;
+}

@@ -30,6 +30,13 @@ void arena_destroy(struct arena *arena);
 /* Zeroed memory for count objects of `bytes` each; never NULL, count 0 included. */
 void *arena_alloc(struct arena *arena, size_t count, size_t bytes, size_t alignment);
 
+/*
+ * An array of `count` objects of `bytes` each that doubles when *capacity is reached: returns where
+ * it is now, with room for one more. Starts as NULL with no capacity.
+ */
+void *arena_grow(struct arena *arena, void *array, uint32_t count, uint32_t *capacity,
+                 size_t bytes);
+
 #define arena_array(arena, type, count)                                                            \
     ((type *)arena_alloc((arena), (count), sizeof(type), alignof(type)))
 #define arena_new(arena, type) arena_array(arena, type, 1)

@@ -122,8 +122,6 @@ struct debug_entry *debug_find_entry(struct unit *unit, enum debug_kind kind, ui
 /* The entry must not be there yet. Valid until the next one is added. */
 struct debug_entry *debug_add_entry(struct unit *unit, enum debug_kind kind, uint32_t offset,
                                     LLVMMetadataRef node);
-void *debug_grow(struct arena *arena, void *array, uint32_t count, uint32_t *capacity,
-                 size_t bytes);
 /* Reads a DIE, or says that it cannot. */
 bool debug_read(struct unit *unit, uint32_t offset, struct dwarf_die *out);
 

@@ -86,7 +86,7 @@ static void make_global(struct unit *unit, const struct dwarf_die *die, LLVMMeta
         builder, scope, debug_text(what.name), what.name.length, debug_text(what.linkage_name),
         what.linkage_name.length, debug_file(unit, what.file), what.line, type, !what.is_external,
         LLVMDIBuilderCreateExpression(builder, NULL, 0), NULL, 0);
-    debug->globals = debug_grow(&debug->arena, debug->globals, debug->global_count,
+    debug->globals = arena_grow(&debug->arena, debug->globals, debug->global_count,
                                 &debug->global_capacity, sizeof(*debug->globals));
     debug->globals[debug->global_count++] = (struct debug_global){node, address};
     debug_add_entry(unit, DEBUG_VARIABLE, die->offset, node);

@@ -46,26 +46,12 @@ struct registers {
     bool is_body;
 };
 
-static void *grow(struct decoder *decoder, void *array, uint32_t count, uint32_t *capacity,
-                  size_t bytes)
-{
-    if (count < *capacity) {
-        return array;
-    }
-    *capacity = *capacity == 0 ? 64 : *capacity * 2;
-    void *grown = arena_alloc(decoder->module->arena, *capacity, bytes, alignof(max_align_t));
-    if (count != 0) {
-        memcpy(grown, array, count * bytes);
-    }
-    return grown;
-}
-
 static void add_file(struct decoder *decoder, const struct program *program, struct name name,
                      uint64_t directory)
 {
     struct line_table *table = decoder->table;
-    table->files = grow(decoder, table->files, table->file_count, &decoder->file_capacity,
-                        sizeof(*table->files));
+    table->files = arena_grow(decoder->module->arena, table->files, table->file_count,
+                              &decoder->file_capacity, sizeof(*table->files));
     struct line_file *file = &table->files[table->file_count++];
     file->name = name;
     file->directory = (struct name){NULL, 0};
@@ -204,8 +190,9 @@ static void read_old_lists(struct decoder *decoder, struct reader *reader, struc
     uint32_t capacity = 0;
     struct name directory = {NULL, 0};
     do {
-        program->directories = grow(decoder, program->directories, program->directory_count,
-                                    &capacity, sizeof(*program->directories));
+        program->directories =
+            arena_grow(decoder->module->arena, program->directories, program->directory_count,
+                       &capacity, sizeof(*program->directories));
         program->directories[program->directory_count++] = directory;
         directory = read_string(reader);
     } while (directory.length != 0);
@@ -267,8 +254,8 @@ static void add_row(struct decoder *decoder, const struct program *program,
 
     /* The linker leaves rows of code it dropped at addresses outside of the section. */
     uint64_t address = registers->address <= code_bytes ? registers->address : 0;
-    table->rows =
-        grow(decoder, table->rows, table->row_count, &decoder->row_capacity, sizeof(*table->rows));
+    table->rows = arena_grow(decoder->module->arena, table->rows, table->row_count,
+                             &decoder->row_capacity, sizeof(*table->rows));
     table->rows[table->row_count++] = (struct line_row){
         .offset = (uint32_t)(module->code_section_start + address),
         .file = has_source ? (uint32_t)file : 0,
@@ -282,8 +269,9 @@ static void add_row(struct decoder *decoder, const struct program *program,
 static void start_sequence(struct decoder *decoder, struct registers *registers)
 {
     *registers = (struct registers){.file = 1, .line = 1};
-    decoder->sequences = grow(decoder, decoder->sequences, decoder->sequence_count,
-                              &decoder->sequence_capacity, sizeof(*decoder->sequences));
+    decoder->sequences =
+        arena_grow(decoder->module->arena, decoder->sequences, decoder->sequence_count,
+                   &decoder->sequence_capacity, sizeof(*decoder->sequences));
     decoder->sequences[decoder->sequence_count].first = decoder->table->row_count;
 }
 
@@ -407,8 +395,8 @@ static void run_program(struct decoder *decoder, struct reader *reader,
 static void add_program(struct decoder *decoder, uint32_t offset, uint32_t first_file)
 {
     struct line_table *table = decoder->table;
-    table->programs = grow(decoder, table->programs, table->program_count,
-                           &decoder->program_capacity, sizeof(*table->programs));
+    table->programs = arena_grow(decoder->module->arena, table->programs, table->program_count,
+                                 &decoder->program_capacity, sizeof(*table->programs));
     table->programs[table->program_count++] =
         (struct line_program){offset, first_file, table->file_count - first_file};
 }

@@ -30,20 +30,6 @@ struct collector {
 
 #define NO_SCOPE UINT32_MAX
 
-static void *grow(struct arena *arena, void *array, uint32_t count, uint32_t *capacity,
-                  size_t bytes)
-{
-    if (count < *capacity) {
-        return array;
-    }
-    *capacity = *capacity == 0 ? 16 : *capacity * 2;
-    void *grown = arena_alloc(arena, *capacity, bytes, alignof(max_align_t));
-    if (count != 0) {
-        memcpy(grown, array, count * bytes);
-    }
-    return grown;
-}
-
 /* Lists may be shared: what a function's DIEs refer to is not bounded by their size. */
 static void check_limit(struct collector *collector, uint32_t count)
 {
@@ -75,8 +61,8 @@ static void add_extent(struct collector *collector, uint32_t scope, uint64_t low
         return;
     }
     check_limit(collector, collector->extent_count);
-    collector->extents = grow(collector->arena, collector->extents, collector->extent_count,
-                              &collector->extent_capacity, sizeof(*collector->extents));
+    collector->extents = arena_grow(collector->arena, collector->extents, collector->extent_count,
+                                    &collector->extent_capacity, sizeof(*collector->extents));
     collector->extents[collector->extent_count++] = extent;
 }
 
@@ -101,8 +87,8 @@ static uint32_t add_scope(struct collector *collector, const struct dwarf_die *d
     uint64_t high;
     uint32_t index = out->scope_count;
     bool is_inlined = die->tag == TAG_INLINED_SUBROUTINE;
-    out->scopes = grow(collector->arena, out->scopes, out->scope_count, &collector->scope_capacity,
-                       sizeof(*out->scopes));
+    out->scopes = arena_grow(collector->arena, out->scopes, out->scope_count,
+                             &collector->scope_capacity, sizeof(*out->scopes));
     out->scopes[out->scope_count++] =
         (struct debug_scope){.parent = parent,
                              .offset = die->offset,
@@ -130,8 +116,8 @@ static void add_range(struct collector *collector, uint32_t start, uint32_t end,
         return;
     }
     check_limit(collector, out->range_count);
-    out->ranges = grow(collector->arena, out->ranges, out->range_count, &collector->range_capacity,
-                       sizeof(*out->ranges));
+    out->ranges = arena_grow(collector->arena, out->ranges, out->range_count,
+                             &collector->range_capacity, sizeof(*out->ranges));
     out->ranges[out->range_count++] = (struct debug_range){
         .variable = out->variable_count - 1, .start = start, .end = end, .place = *place};
 }
@@ -171,8 +157,8 @@ static void add_variable(struct collector *collector, const struct dwarf_die *di
     struct dwarf_range range;
     uint32_t start;
     uint32_t end;
-    out->variables = grow(collector->arena, out->variables, out->variable_count,
-                          &collector->variable_capacity, sizeof(*out->variables));
+    out->variables = arena_grow(collector->arena, out->variables, out->variable_count,
+                                &collector->variable_capacity, sizeof(*out->variables));
     out->variables[out->variable_count++] =
         (struct debug_variable){.scope = scope,
                                 .offset = die->offset,

@@ -9,19 +9,6 @@
 
 static LLVMMetadataRef make_type(struct unit *unit, uint32_t offset, uint32_t depth);
 
-void *debug_grow(struct arena *arena, void *array, uint32_t count, uint32_t *capacity, size_t bytes)
-{
-    if (count < *capacity) {
-        return array;
-    }
-    *capacity = *capacity == 0 ? 64 : *capacity * 2;
-    void *grown = arena_alloc(arena, *capacity, bytes, alignof(max_align_t));
-    if (count != 0) {
-        memcpy(grown, array, count * bytes);
-    }
-    return grown;
-}
-
 /* ---- What has been made ---------------------------------------------------------------------- */
 
 static struct debug_entry *entry_slot(const struct debug_unit *debug, uint64_t key)
@@ -183,7 +170,7 @@ static LLVMMetadataRef make_enumeration(struct unit *unit, const struct dwarf_di
         if (child.tag == TAG_ENUMERATOR) {
             struct name text = name_of(unit, &child);
             int64_t value = (int64_t)dwarf_number(&child, ATTRIBUTE_CONST_VALUE, 0);
-            items = debug_grow(&unit->debug->arena, items, count, &capacity, sizeof(*items));
+            items = arena_grow(&unit->debug->arena, items, count, &capacity, sizeof(*items));
             items[count++] = LLVMDIBuilderCreateEnumerator(unit->debug_builder, debug_text(text),
                                                            text.length, value, value >= 0);
         }
@@ -247,7 +234,7 @@ static LLVMMetadataRef promise(struct unit *unit, const struct dwarf_die *die)
                                               name.length, scope, debug_file(unit, 0), 0, 0, 0, 0,
                                               identity, (size_t)length);
     }
-    debug->promises = debug_grow(&debug->arena, debug->promises, debug->promise_count,
+    debug->promises = arena_grow(&debug->arena, debug->promises, debug->promise_count,
                                  &debug->promise_capacity, sizeof(*debug->promises));
     struct debug_promise *out = &debug->promises[debug->promise_count++];
     out->offset = die->offset;
@@ -427,7 +414,7 @@ static void read_members(struct unit *unit, const struct dwarf_die *die, LLVMMet
         counts[walk.depth] =
             is_counted && (child.tag == TAG_VARIANT_PART || child.tag == TAG_VARIANT);
         if (is_counted && is_member && !dwarf_has(&child, ATTRIBUTE_EXTERNAL)) {
-            out->items = debug_grow(&unit->debug->arena, out->items, out->count, &out->capacity,
+            out->items = arena_grow(&unit->debug->arena, out->items, out->count, &out->capacity,
                                     sizeof(*out->items));
             out->items[out->count++] = make_member(unit, &child, scope);
         }

@@ -76,21 +76,6 @@ struct decoder {
     } path[DWARF_MAX_DEPTH + 1];
 };
 
-/* An array that doubles: returns where it is now, with room for one more. */
-static void *grow(struct arena *arena, void *array, uint32_t count, uint32_t *capacity,
-                  size_t bytes)
-{
-    if (count < *capacity) {
-        return array;
-    }
-    *capacity = *capacity == 0 ? 16 : *capacity * 2;
-    void *grown = arena_alloc(arena, *capacity, bytes, alignof(max_align_t));
-    if (count != 0) {
-        memcpy(grown, array, count * bytes);
-    }
-    return grown;
-}
-
 /* Tables that overlap could describe far more than the file is long. */
 static void count_abbrev_bytes(struct decoder *decoder, unsigned bytes)
 {
@@ -113,7 +98,7 @@ static void add_abbrev_attributes(struct decoder *decoder, struct dwarf_abbrevs 
         }
         count_abbrev_bytes(decoder, 2);
         abbrevs->attributes =
-            grow(arena, abbrevs->attributes, *count, capacity, sizeof(*abbrevs->attributes));
+            arena_grow(arena, abbrevs->attributes, *count, capacity, sizeof(*abbrevs->attributes));
         abbrevs->attributes[(*count)++] = (struct abbrev_attribute){
             .slot = number < sizeof(attribute_slots) ? attribute_slots[number] : ATTRIBUTE_NONE,
             .form = form > UINT32_MAX ? 0 : (uint32_t)form,
@@ -157,14 +142,15 @@ static const struct dwarf_abbrevs *read_abbrevs(struct decoder *decoder, uint32_
         entry.first = attribute_count;
         add_abbrev_attributes(decoder, out, &reader, &attribute_count, &attribute_capacity);
         entry.count = attribute_count - entry.first;
-        out->entries = grow(arena, out->entries, out->count, &capacity, sizeof(*out->entries));
+        out->entries =
+            arena_grow(arena, out->entries, out->count, &capacity, sizeof(*out->entries));
         out->entries[out->count++] = entry;
     }
     if (out->count != 0) {
         qsort(out->entries, out->count, sizeof(*out->entries), compare_abbrevs);
     }
-    decoder->abbrevs = grow(arena, decoder->abbrevs, decoder->abbrevs_count,
-                            &decoder->abbrevs_capacity, sizeof(*decoder->abbrevs));
+    decoder->abbrevs = arena_grow(arena, decoder->abbrevs, decoder->abbrevs_count,
+                                  &decoder->abbrevs_capacity, sizeof(*decoder->abbrevs));
     decoder->abbrevs[decoder->abbrevs_count++] = out;
     return out;
 }
@@ -177,8 +163,8 @@ static void add_function(struct decoder *decoder, const struct dwarf_die *die)
     if (!dwarf_code_range(dwarf, die, &low, &high)) {
         return;
     }
-    dwarf->functions = grow(dwarf->module->arena, dwarf->functions, dwarf->function_count,
-                            &decoder->function_capacity, sizeof(*dwarf->functions));
+    dwarf->functions = arena_grow(dwarf->module->arena, dwarf->functions, dwarf->function_count,
+                                  &decoder->function_capacity, sizeof(*dwarf->functions));
     dwarf->functions[dwarf->function_count++] =
         (struct dwarf_function){.low = (uint32_t)low,
                                 .high = (uint32_t)high,
@@ -192,8 +178,8 @@ static void add_global(struct decoder *decoder, const struct dwarf_die *die)
     if (die->values[ATTRIBUTE_LOCATION].class != CLASS_BLOCK) {
         return;
     }
-    dwarf->globals = grow(dwarf->module->arena, dwarf->globals, dwarf->global_count,
-                          &decoder->global_capacity, sizeof(*dwarf->globals));
+    dwarf->globals = arena_grow(dwarf->module->arena, dwarf->globals, dwarf->global_count,
+                                &decoder->global_capacity, sizeof(*dwarf->globals));
     dwarf->globals[dwarf->global_count++] = die->offset;
 }
 
@@ -202,8 +188,8 @@ static uint32_t add_namespace(struct decoder *decoder, const struct dwarf_die *d
     struct dwarf *dwarf = decoder->dwarf;
     struct name name = {NULL, 0};
     dwarf_text(dwarf, die, ATTRIBUTE_NAME, &name);
-    dwarf->namespaces = grow(dwarf->module->arena, dwarf->namespaces, dwarf->namespace_count,
-                             &decoder->namespace_capacity, sizeof(*dwarf->namespaces));
+    dwarf->namespaces = arena_grow(dwarf->module->arena, dwarf->namespaces, dwarf->namespace_count,
+                                   &decoder->namespace_capacity, sizeof(*dwarf->namespaces));
     dwarf->namespaces[dwarf->namespace_count] =
         (struct dwarf_namespace){.start = die->offset,
                                  .end = die->unit->end,
@@ -313,8 +299,8 @@ static void read_units(struct decoder *decoder, struct reader *reader)
         struct reader content = *reader;
         reader_bytes(reader, length);
         content.end = reader->next;
-        dwarf->units = grow(dwarf->module->arena, dwarf->units, dwarf->unit_count,
-                            &decoder->unit_capacity, sizeof(*dwarf->units));
+        dwarf->units = arena_grow(dwarf->module->arena, dwarf->units, dwarf->unit_count,
+                                  &decoder->unit_capacity, sizeof(*dwarf->units));
         struct dwarf_unit *unit = &dwarf->units[dwarf->unit_count];
         *unit = (struct dwarf_unit){.start = offset, .end = (uint32_t)(reader->next - start)};
         uint32_t function_count = dwarf->function_count;
