@@ -36,11 +36,18 @@ static LLVMValueRef load_hidden(struct unit *unit, LLVMValueRef constant)
     return load;
 }
 
+/* A number, not an expression of constants that only code generation evaluates. */
+static bool is_plain_constant(LLVMValueRef value)
+{
+    return LLVMIsAConstantFP(value) || LLVMIsAConstantDataVector(value) ||
+           LLVMIsAConstantAggregateZero(value);
+}
+
 LLVMValueRef unit_fence_float(struct unit *unit, LLVMValueRef value)
 {
     LLVMTypeRef type = LLVMTypeOf(value);
 
-    return LLVMIsConstant(value)
+    return is_plain_constant(value)
                ? load_hidden(unit, value)
                : unit_call_intrinsic(unit, "llvm.arithmetic.fence", &type, 1, &value, 1);
 }

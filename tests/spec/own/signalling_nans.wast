@@ -79,3 +79,27 @@
 (assert_return (invoke "block" (i32.const 0x7fa00000) (i32.const 1)) (i32.const 0x7fe00000))
 (assert_return (invoke "block" (i32.const 0x7fa00000) (i32.const 0)) (i32.const 0x7fe00000))
 (assert_return (invoke "sign" (i32.const 0)) (i32.const 0x7fc00000))
+
+;; Vectors whose lanes are expressions of constants (random module 1065608).
+(module
+  (func (export "negated_lanes") (result i64)
+    (f64x2.extract_lane 0
+      (f64x2.sub
+        (i32x4.neg (v128.const i32x4 0x00000007 0xdeadbeef 0xdeadbeef 0x00000021))
+        (v128.const i32x4 0 0 0 0)))
+    (i64.reinterpret_f64))
+  (func (export "negated_lanes_1") (result i64)
+    (f64x2.extract_lane 1
+      (f64x2.sub
+        (i32x4.neg (v128.const i32x4 0x00000007 0xdeadbeef 0xdeadbeef 0x00000022))
+        (v128.const i32x4 0 0 0 0)))
+    (i64.reinterpret_f64))
+  (func (export "negated_lanes_2") (result i64)
+    (f64x2.extract_lane 1
+      (f64x2.sub
+        (i32x4.neg (v128.const i32x4 0x00000007 0xdeadbeef 0xdeadbeef 0x00000023))
+        (v128.const i32x4 0 0 0 0)))
+    (i64.reinterpret_f64)))
+(assert_return (invoke "negated_lanes") (i64.const 0x21524111fffffff9))
+(assert_return (invoke "negated_lanes_1") (i64.const 0xffffffde21524111))
+(assert_return (invoke "negated_lanes_2") (i64.const 0xffffffdd21524111))
