@@ -273,6 +273,12 @@ void unit_unmark_loads(struct unit *unit, bool is_last);
 /* Runs after optimisation. */
 void unit_hide_far_addresses(struct unit *unit);
 
+/* Visits every instruction of the unit. The visitor may insert some, and replace uses. */
+typedef void unit_visitor(struct unit *unit, LLVMValueRef instruction);
+void unit_for_each_instruction(struct unit *unit, unit_visitor *visit);
+/* The symbol of memory 0 as it is now: the optimiser deletes it when nothing uses it any more. */
+void unit_find_memory_zero(struct unit *unit);
+
 static inline LLVMValueRef unit_i32(const struct unit *unit, uint32_t value)
 {
     return LLVMConstInt(unit->i32, value, 0);

@@ -89,8 +89,7 @@ static void hide_in_sum(struct unit *unit, LLVMValueRef address, int depth)
 
 void unit_hide_far_addresses(struct unit *unit)
 {
-    /* The optimiser deletes the symbol when nothing uses it any more. */
-    unit->memory_zero = LLVMGetNamedGlobal(unit->llvm, "wasm_memory");
+    unit_find_memory_zero(unit);
     if (unit->memory_zero == NULL) {
         return;
     }

@@ -182,14 +182,5 @@ static void fence_instruction(struct unit *unit, LLVMValueRef in)
 
 void unit_fence_floats(struct unit *unit)
 {
-    for (LLVMValueRef function = LLVMGetFirstFunction(unit->llvm); function != NULL;
-         function = LLVMGetNextFunction(function)) {
-        for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block != NULL;
-             block = LLVMGetNextBasicBlock(block)) {
-            for (LLVMValueRef in = LLVMGetFirstInstruction(block); in != NULL;
-                 in = LLVMGetNextInstruction(in)) {
-                fence_instruction(unit, in);
-            }
-        }
-    }
+    unit_for_each_instruction(unit, fence_instruction);
 }

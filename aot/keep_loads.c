@@ -59,24 +59,10 @@ static bool may_trap(const struct unit *unit, LLVMValueRef instruction)
     return base == unit->memory_zero || !(LLVMIsAGlobalVariable(base) || LLVMIsAAllocaInst(base));
 }
 
-typedef void visitor(struct unit *unit, LLVMValueRef load);
-
-static void for_each_load(struct unit *unit, visitor *visit_load)
+static void visit_all(struct unit *unit, unit_visitor *visit_instruction)
 {
-    /* The optimiser deletes the symbol when nothing uses it any more. */
-    unit->memory_zero = LLVMGetNamedGlobal(unit->llvm, "wasm_memory");
-    for (LLVMValueRef function = LLVMGetFirstFunction(unit->llvm); function != NULL;
-         function = LLVMGetNextFunction(function)) {
-        for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block != NULL;
-             block = LLVMGetNextBasicBlock(block)) {
-            for (LLVMValueRef in = LLVMGetFirstInstruction(block); in != NULL;
-                 in = LLVMGetNextInstruction(in)) {
-                if (may_trap(unit, in)) {
-                    visit_load(unit, in);
-                }
-            }
-        }
-    }
+    unit_find_memory_zero(unit);
+    unit_for_each_instruction(unit, visit_instruction);
 }
 
 /* The integer, or vector of integers, with the bits of a type. */
@@ -94,6 +80,9 @@ static LLVMTypeRef integer_like(struct unit *unit, LLVMTypeRef type)
  * nothing else reads or writes. */
 static void mark(struct unit *unit, LLVMValueRef load)
 {
+    if (!may_trap(unit, load)) {
+        return;
+    }
     LLVMTypeRef overloads[2] = {integer_like(unit, LLVMTypeOf(load)), unit->ptr};
     LLVMValueRef arguments[4] = {NULL, LLVMConstNull(unit->ptr), LLVMConstNull(unit->ptr),
                                  unit_i32(unit, 0)};
@@ -187,20 +176,21 @@ static bool could_pass_phi(LLVMValueRef load)
 
 static void make_volatile(struct unit *unit, LLVMValueRef load)
 {
-    (void)unit;
-    LLVMSetVolatile(load, 1);
+    if (may_trap(unit, load)) {
+        LLVMSetVolatile(load, 1);
+    }
 }
 
 static void keep_dead(struct unit *unit, LLVMValueRef load)
 {
-    if (!is_live(load) || could_pass_phi(load)) {
-        make_volatile(unit, load);
+    if (may_trap(unit, load) && (!is_live(load) || could_pass_phi(load))) {
+        LLVMSetVolatile(load, 1);
     }
 }
 
 void unit_fix_loads(struct unit *unit)
 {
-    for_each_load(unit, make_volatile);
+    visit_all(unit, make_volatile);
 }
 
 /* A loop that copies would become a call, and leave its marked loads behind: that can wait
@@ -228,12 +218,12 @@ static void allow_copy_loops(struct unit *unit, bool is_allowed)
 void unit_mark_loads(struct unit *unit)
 {
     allow_copy_loops(unit, false);
-    for_each_load(unit, mark);
+    visit_all(unit, mark);
 }
 
 void unit_unmark_loads(struct unit *unit, bool is_last)
 {
     allow_copy_loops(unit, true);
     remove_marks(unit);
-    for_each_load(unit, is_last ? make_volatile : keep_dead);
+    visit_all(unit, is_last ? make_volatile : keep_dead);
 }

@@ -396,3 +396,22 @@ LLVMValueRef unit_opaque_i64(struct unit *unit, uint64_t value)
 
     return LLVMBuildCall2(unit->builder, type, code, &argument, 1, "");
 }
+
+void unit_for_each_instruction(struct unit *unit, unit_visitor *visit)
+{
+    for (LLVMValueRef function = LLVMGetFirstFunction(unit->llvm); function != NULL;
+         function = LLVMGetNextFunction(function)) {
+        for (LLVMBasicBlockRef block = LLVMGetFirstBasicBlock(function); block != NULL;
+             block = LLVMGetNextBasicBlock(block)) {
+            for (LLVMValueRef in = LLVMGetFirstInstruction(block); in != NULL;
+                 in = LLVMGetNextInstruction(in)) {
+                visit(unit, in);
+            }
+        }
+    }
+}
+
+void unit_find_memory_zero(struct unit *unit)
+{
+    unit->memory_zero = LLVMGetNamedGlobal(unit->llvm, "wasm_memory");
+}
