@@ -226,6 +226,9 @@ static void optimize(struct unit *unit)
     unit_mark_loads(unit);
     target_simplify(unit->target, unit->llvm);
     unit_unmark_loads(unit, false);
+    if (unit->gen->options->optimization >= 2) {
+        unit_widen_scans(unit);
+    }
     target_vectorize(unit->target, unit->llvm);
     unit_mark_loads(unit);
     target_finish(unit->target, unit->llvm);

@@ -270,6 +270,8 @@ void unit_fence_floats(struct unit *unit);
 /* Around the phases of optimisation: see aot/keep_loads.c. */
 void unit_mark_loads(struct unit *unit);
 void unit_unmark_loads(struct unit *unit, bool is_last);
+/* Between phases, while no load has a mark: loops that look for a byte read eight at a time. */
+void unit_widen_scans(struct unit *unit);
 /* Runs after optimisation. */
 void unit_hide_far_addresses(struct unit *unit);
 

@@ -58,6 +58,7 @@ AOT_SRCS := $(AOT_INPUT_SRCS) \
     aot/object.c \
     aot/options.c \
     aot/print.c \
+    aot/scan_loops.c \
     aot/source.c \
     aot/target.c \
     aot/unit.c \

@@ -131,6 +131,21 @@ def test_malformed_hints(command):
     assert "warning: broken.wasm: branch hints ignored: offset" in text, text
 
 
+def test_scan_loops(command):
+    """Loops of own/scan_loops.wast that read many bytes at a time; its assertions say how well."""
+    with open(os.path.join(HERE, "own", "scan_loops.wast"), encoding="utf-8") as file:
+        source = file.read()
+    path = os.path.join(command.folder, "scan")
+    with open(path + ".wat", "w", encoding="utf-8") as file:
+        file.write(source[:source.index("\n(assert")])
+    subprocess.run(["wat2wasm", path + ".wat", "-o", path + ".wasm"], check=True)
+    text = command.written("scan.ll", "--emit=llvm", "--exports", "-O2", "scan.wasm").decode()
+    for name, loads in {"same": 2, "same_index": 2, "same_text": 2, "length": 1, "find": 1,
+                        "run": 1}.items():
+        body = re.search(rf"define [^\n]*@wasm\.\d+\.{name}\(.*?\n}}\n", text, re.DOTALL)[0]
+        assert body.count("load volatile <16 x i8>") == loads, body
+
+
 TESTS = {
     "--emit": test_emit,
     "--print": test_print,
@@ -139,6 +154,7 @@ TESTS = {
     "wrong usage": test_refusals,
     "branch hints": test_branch_hints,
     "malformed branch hints": test_malformed_hints,
+    "loops that look for a byte": test_scan_loops,
 }
 
 
