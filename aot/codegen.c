@@ -237,6 +237,7 @@ static void optimize(struct unit *unit)
     unit_mark_loads(unit);
     target_finish(unit->target, unit->llvm);
     unit_unmark_loads(unit, true);
+    unit_hoist_extensions(unit);
 }
 
 /* What LLVM does not accept is our bug. But debug information comes from the module as it is, so a

@@ -272,7 +272,8 @@ void unit_mark_loads(struct unit *unit);
 void unit_unmark_loads(struct unit *unit, bool is_last);
 /* Between phases, while no load has a mark: loops that look for a byte read eight at a time. */
 void unit_widen_scans(struct unit *unit);
-/* Runs after optimisation. */
+/* These run after optimisation. */
+void unit_hoist_extensions(struct unit *unit);
 void unit_hide_far_addresses(struct unit *unit);
 
 /* Visits every instruction of the unit. The visitor may insert some, and replace uses. */

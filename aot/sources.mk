@@ -52,6 +52,7 @@ AOT_SRCS := $(AOT_INPUT_SRCS) \
     aot/expression.c \
     aot/far_address.c \
     aot/float_fences.c \
+    aot/hoist_extensions.c \
     aot/keep_loads.c \
     aot/layout.c \
     aot/main.c \

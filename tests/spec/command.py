@@ -146,6 +146,28 @@ def test_scan_loops(command):
         assert body.count("load volatile <16 x i8>") == loads, body
 
 
+LIST = """(module (memory 1)
+  (func (export "sum") (param $at i32) (result i32) (local $sum i32)
+    (loop $next
+      (local.set $sum (i32.add (local.get $sum) (i32.load (local.get $at))))
+      (if (i32.and (local.get $sum) (i32.const 1))
+        (then (i32.store offset=8 (local.get $at) (local.get $sum))))
+      (br_if $next (local.tee $at (i32.load offset=4 (local.get $at)))))
+    (local.get $sum)))"""
+
+
+def test_extensions(command):
+    """A pointer that goes around a loop is extended to 64 bits where it is loaded."""
+    path = os.path.join(command.folder, "list")
+    with open(path + ".wat", "w", encoding="utf-8") as file:
+        file.write(LIST)
+    subprocess.run(["wat2wasm", path + ".wat", "-o", path + ".wasm"], check=True)
+    code = command.written("list.s", "--emit=asm", "--exports", "-O2", "list.wasm").decode()
+    loop = re.search(r"wasm\.0\.sum:\n(.*?)\tretq", code, re.DOTALL)[1].split("\n.LBB", 1)[1]
+    assert "wasm_memory+4(%r" in loop, loop
+    assert not re.search(r"movl\s+%\w+, %\w+", loop), loop
+
+
 TESTS = {
     "--emit": test_emit,
     "--print": test_print,
@@ -155,6 +177,7 @@ TESTS = {
     "branch hints": test_branch_hints,
     "malformed branch hints": test_malformed_hints,
     "loops that look for a byte": test_scan_loops,
+    "addresses around a loop": test_extensions,
 }
 
 
