@@ -148,8 +148,10 @@ class Translator:
 
     def do_assert_return(self, command):
         # wabt writes alternatives of the one result beside it, wasm-tools in its place.
-        alternatives = [{"type": "either", "values": command["either"]}] if "either" in command else []
-        expected = [value_text(value) for value in command.get("expected", alternatives)]
+        expected = command.get("expected")
+        if expected is None:
+            expected = [{"type": "either", "values": command["either"]}]
+        expected = [value_text(value) for value in expected]
         self.action(command, " ".join(["return", str(len(expected)), *expected]))
 
     def do_assert_trap(self, command):
