@@ -222,15 +222,23 @@ static struct range unit_range(const struct codegen *gen, uint32_t index)
 
 static void optimize(struct unit *unit)
 {
+    bool is_quick = unit->gen->options->optimization == 1;
+
     if (unit->gen->options->optimization == 0) {
         unit_fix_loads(unit);
         return;
     }
     unit_fence_floats(unit);
     unit_mark_loads(unit);
-    target_simplify(unit->target, unit->llvm);
+    if (is_quick) {
+        target_simplify(unit->target, unit->llvm);
+    } else {
+        unit_name_memory(unit);
+        target_simplify(unit->target, unit->llvm);
+        unit_unname_memory(unit);
+    }
     unit_unmark_loads(unit, false);
-    if (unit->gen->options->optimization >= 2) {
+    if (!is_quick) {
         unit_widen_scans(unit);
     }
     target_vectorize(unit->target, unit->llvm);

@@ -270,6 +270,9 @@ void unit_fence_floats(struct unit *unit);
 /* Around the phases of optimisation: see aot/keep_loads.c. */
 void unit_mark_loads(struct unit *unit);
 void unit_unmark_loads(struct unit *unit, bool is_last);
+/* Around the first of them: see aot/local_memory.c. */
+void unit_name_memory(struct unit *unit);
+void unit_unname_memory(struct unit *unit);
 /* Between phases, while no load has a mark: loops that look for a byte read eight at a time. */
 void unit_widen_scans(struct unit *unit);
 /* These run after optimisation. */

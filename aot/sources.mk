@@ -55,6 +55,7 @@ AOT_SRCS := $(AOT_INPUT_SRCS) \
     aot/hoist_extensions.c \
     aot/keep_loads.c \
     aot/layout.c \
+    aot/local_memory.c \
     aot/main.c \
     aot/object.c \
     aot/options.c \
