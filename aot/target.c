@@ -25,9 +25,12 @@ static void llvm_failed(const char *reason)
  * LLVM turns conditional moves in loops into branches when it takes the condition for
  * predictable. Whoever produced the module has already chosen between branches and
  * select; undoing that made the slowest of our kernels four times slower and none faster.
+ * How large a loop may become by unrolling is by default the size of old processors' loop buffers
+ * (50 operations), of which sums and extensions of addresses, nearly free, take half.
  */
 static const char *const llvm_options[] = {"waferc", "-x86-cmov-converter=0",
-                                           "-instcombine-code-sinking=0"};
+                                           "-instcombine-code-sinking=0",
+                                           "-unroll-partial-threshold=100"};
 
 void target_initialize(void)
 {
