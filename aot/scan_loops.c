@@ -1,16 +1,17 @@
 /*
- * Loops that look for a byte, such as a libc's memcmp, strcmp and memchr, eight bytes at a time.
+ * Loops that look for a byte, such as a libc's memcmp, strcmp and memchr, sixteen at a time.
  * A loop is a chain of up to three blocks whose only effects are one or two loads of
  * bytes, at addresses that grow by one, and whose only ways out compare these bytes, or a
- * counter. After a round, many more are tried at once:
+ * counter. Before each round, many are tried at once:
  *
- *     loop:   a round, as before; then -> guard
- *     guard:  no address is within 7 bytes of a page's end, the counter is not near; else -> loop
- *     read:   eight bytes at each; neither they nor the counter end the loop -> guard, eight
- * further found:  as many rounds further as go by before the one that does -> loop
+ *     guard:    an address near the end of its page, or few rounds left by the counter -> loop
+ *     read:     sixteen bytes at each; they or the counter end the loop -> found
+ *     further:  sixteen rounds -> guard
+ *     found:    as many rounds as go by before the one that ends it -> loop
+ *     loop:     a round, as before -> guard
  *
  * Exactness (docs/decisions/0007): a page is there or not as a whole, and the loop itself would
- * read the first byte of each eight, in the same order: so the wide loads trap where the loop's
+ * read the first byte of each sixteen, in the same order: so the wide loads trap where the loop's
  * would.
  */
 #include "aot/codegen.h"
@@ -392,7 +393,8 @@ static LLVMValueRef build_ends(const struct scan *scan, LLVMValueRef const *wide
     }
     LLVMValueRef bits =
         LLVMBuildBitCast(builder, all, LLVMIntTypeInContext(scan->unit->context, WIDE_BYTES), "");
-    return LLVMBuildZExt(builder, bits, scan->unit->i32, "");
+    /* The loop might never come to a test, and then its operands may be anything to LLVM. */
+    return LLVMBuildZExt(builder, LLVMBuildFreeze(builder, bits, ""), scan->unit->i32, "");
 }
 
 static void make_guard(const struct scan *scan, struct between *between, LLVMValueRef *indices)
@@ -416,9 +418,10 @@ static void make_guard(const struct scan *scan, struct between *between, LLVMVal
     between->left = NULL;
     if (scan->counter != PHI_MAX) {
         LLVMValueRef now = between->phis[scan->counter];
-        between->left = scan->steps[scan->counter] > 0
-                            ? LLVMBuildSub(builder, scan->limit, now, "")
-                            : LLVMBuildSub(builder, now, scan->limit, "");
+        LLVMValueRef left = scan->steps[scan->counter] > 0
+                                ? LLVMBuildSub(builder, scan->limit, now, "")
+                                : LLVMBuildSub(builder, now, scan->limit, "");
+        between->left = LLVMBuildFreeze(builder, left, "");
         LLVMValueRef some =
             LLVMBuildICmp(builder, LLVMIntUGT, between->left,
                           LLVMConstInt(LLVMTypeOf(between->left), FEW_ROUNDS, 0), "");
@@ -427,7 +430,7 @@ static void make_guard(const struct scan *scan, struct between *between, LLVMVal
     LLVMBuildCondBr(builder, condition, between->read, scan->blocks[0]);
 }
 
-/* Returns what build_ends says of the eight rounds. */
+/* Returns what build_ends says of the rounds. */
 static LLVMValueRef make_read(const struct scan *scan, const struct between *between,
                               LLVMValueRef *indices)
 {
@@ -466,7 +469,7 @@ static LLVMValueRef advance(const struct scan *scan, const struct between *betwe
     return LLVMBuildAdd(builder, between->phis[phi], LLVMBuildMul(builder, rounds, step, ""), "");
 }
 
-/* How many rounds (up to 8) do not end the loop, the counter's last one left out. */
+/* How many rounds do not end the loop, up to all; the counter's last one is left out. */
 static LLVMValueRef build_rounds(const struct scan *scan, const struct between *between,
                                  LLVMValueRef ends)
 {
