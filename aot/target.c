@@ -179,10 +179,10 @@ void target_promote_locals(const struct target *target, LLVMModuleRef module)
     "cgscc(inline,function-attrs,function<eager-inv;no-rerun>(sroa,early-cse<memssa>,"             \
     "simplifycfg," INSTCOMBINE "loop-mssa(loop-rotate,licm),loop(loop-idiom,indvars,loop-"         \
     "deletion),early-cse,sccp," INSTCOMBINE "adce,simplifycfg)),globaldce"
-#define UNROLL_O1 "function<eager-inv>(loop(loop-idiom,loop-deletion),loop-unroll<O1>)"
+#define UNROLL_O1 "function<eager-inv>(loop(loop-idiom),loop-unroll<O1>)"
 #define FINISH_O1                                                                                  \
     "function<eager-inv>(" INSTCOMBINE                                                             \
-    "loop-mssa(licm),simplifycfg<switch-range-to-icmp>),globaldce,constmerge"
+    "loop(loop-deletion),loop-mssa(licm),simplifycfg<switch-range-to-icmp>),globaldce,constmerge"
 
 void target_simplify(const struct target *target, LLVMModuleRef module)
 {
@@ -192,10 +192,11 @@ void target_simplify(const struct target *target, LLVMModuleRef module)
     run_passes(target, module, pipelines[target->optimization]);
 }
 
-/* The parts of the vectorisers' half: loops, with and without vectors, then blocks. */
+/* The parts of the vectorisers' half: loops, with and without vectors, then blocks. Loops that
+ * do nothing but load are not deleted while loads have no marks; FINISH does that. */
 #define LOOPS_BEGIN                                                                                \
-    "require<globals-aa>,function<eager-inv>(loop(loop-idiom,loop-deletion),"                      \
-    "float2int,lower-constant-intrinsics,loop(loop-rotate,loop-deletion),"                         \
+    "require<globals-aa>,function<eager-inv>(loop(loop-idiom),"                                    \
+    "float2int,lower-constant-intrinsics,loop(loop-rotate),"                                       \
     "loop-distribute,inject-tli-mappings,"
 #define LOOPS_END                                                                                  \
     "infer-alignment,loop-load-elim," INSTCOMBINE                                                  \
@@ -219,7 +220,7 @@ void target_vectorize(const struct target *target, LLVMModuleRef module)
 
 #define FINISH                                                                                     \
     "function<eager-inv>(infer-alignment," INSTCOMBINE                                             \
-    "loop-mssa(licm),instsimplify,div-rem-pairs,tailcallelim,"                                     \
+    "loop(loop-deletion),loop-mssa(licm),instsimplify,div-rem-pairs,tailcallelim,"                 \
     "simplifycfg<switch-range-to-icmp;speculate-unpredictables>),globaldce,constmerge"
 
 void target_finish(const struct target *target, LLVMModuleRef module)

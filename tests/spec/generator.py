@@ -11,6 +11,7 @@ import random
 import re
 
 from random_module import CODES, END, Function, Module, ZEROS, const, leb, signed_leb
+from scan_statement import scan_loop
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ROW = re.compile(r'^OP\((\w+), (0x\w+), (0x\w+), "([^"]+)", (\w+), "([^"]*)", (\d), (\w+)\)')
@@ -320,7 +321,7 @@ class Body:
         kinds = [self.set_local, self.set_local, self.set_global, self.store, self.store,
                  self.store, self.if_statement, self.counted_loop, self.burning_loop,
                  self.switch, self.bulk, self.table_statement, self.call_statement,
-                 self.leave, self.multi_block]
+                 self.leave, self.multi_block, lambda depth: scan_loop(self)]
         return self.random.choice(kinds)(depth - 1)
 
     def set_local(self, depth):

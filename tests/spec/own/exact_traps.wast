@@ -47,6 +47,19 @@
       (then (local.get 2))
       (else (i32.const 4))))
 
+  ;; Loops that do nothing but load.
+  (func (export "useless_loop") (param $p i32) (param $end i32)
+    (block $out
+      (loop $next
+        (br_if $out (i32.ne (i32.load8_u (local.get $p)) (i32.const 255)))
+        (local.set $p (i32.add (local.get $p) (i32.const 1)))
+        (br_if $next (i32.ne (local.get $p) (local.get $end))))))
+  (func (export "useless_sum") (param $p i32) (param $n i32) (local $sum i32)
+    (loop $next
+      (local.set $sum (i32.add (local.get $sum) (i32.load (local.get $p))))
+      (local.set $p (i32.add (local.get $p) (i32.const 4)))
+      (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+
   ;; Before another trap.
   (func (export "before_division") (param i32 i32) (result i32) (local i32)
     (local.set 2 (i32.load (local.get 0)))
@@ -129,3 +142,7 @@
 (assert_return (invoke "dead_store" (i32.const 0) (i32.const 0)))
 (assert_trap (invoke "dead_store" (i32.const 0) (i32.const 1)) "unreachable")
 (assert_trap (invoke "dead_store" (i32.const 65536) (i32.const 1)) "out of bounds memory access")
+(assert_trap (invoke "useless_loop" (i32.const 65536) (i32.const 65600)) "out of bounds memory access")
+(assert_return (invoke "useless_loop" (i32.const 65535) (i32.const 65600)))
+(assert_trap (invoke "useless_sum" (i32.const 65500) (i32.const 10)) "out of bounds memory access")
+(assert_return (invoke "useless_sum" (i32.const 65500) (i32.const 9)))
