@@ -14,7 +14,8 @@
 
 #define MARK_NAME "llvm.annotation"
 /* Searches are cut off here: taking a live load for dead costs a little speed, never a trap. */
-#define VISIT_MAX 256u
+#define VISIT_MAX       256u
+#define LOOP_BLOCKS_MAX 64u
 
 struct search {
     LLVMValueRef values[VISIT_MAX + 1];
@@ -122,6 +123,43 @@ static void remove_marks(struct unit *unit)
     }
 }
 
+/* Whether a way leads from one block to another; false when that takes many blocks. */
+static bool leads_to(LLVMBasicBlockRef from, LLVMBasicBlockRef to)
+{
+    LLVMBasicBlockRef blocks[LOOP_BLOCKS_MAX + 1] = {from};
+    unsigned count = 1;
+
+    for (unsigned at = 0; at < count && count <= LOOP_BLOCKS_MAX; at++) {
+        if (blocks[at] == to) {
+            return true;
+        }
+        LLVMValueRef end = LLVMGetBasicBlockTerminator(blocks[at]);
+        for (unsigned i = 0; i < LLVMGetNumSuccessors(end); i++) {
+            LLVMBasicBlockRef next = LLVMGetSuccessor(end, i);
+            unsigned known = 0;
+            while (known < count && blocks[known] != next) {
+                known++;
+            }
+            if (known == count && count <= LOOP_BLOCKS_MAX) {
+                blocks[count++] = next;
+            }
+        }
+    }
+    return false;
+}
+
+/* A choice between ways that all stay in a loop, which may be vectorised for it. Any other may
+ * turn out not to matter, when nothing happens on either way. */
+static bool stays_in_loop(LLVMValueRef branch)
+{
+    for (unsigned i = 0; i < LLVMGetNumSuccessors(branch); i++) {
+        if (!leads_to(LLVMGetSuccessor(branch, i), LLVMGetInstructionParent(branch))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* True for what does something, unlike an operation on values. */
 static bool is_effect(LLVMValueRef user)
 {
@@ -129,9 +167,10 @@ static bool is_effect(LLVMValueRef user)
     case LLVMCall:
         return LLVMGetIntrinsicID(LLVMGetCalledValue(user)) == 0 ||
                LLVMGetTypeKind(LLVMTypeOf(user)) == LLVMVoidTypeKind;
-    case LLVMRet:
     case LLVMBr:
     case LLVMSwitch:
+        return stays_in_loop(user);
+    case LLVMRet:
     case LLVMStore:
     case LLVMLoad:
     case LLVMAtomicRMW:
@@ -150,10 +189,13 @@ static bool is_live(LLVMValueRef load)
     for (unsigned at = 0; at < search.count && search.count <= VISIT_MAX; at++) {
         for (LLVMUseRef use = LLVMGetFirstUse(search.values[at]); use != NULL;
              use = LLVMGetNextUse(use)) {
-            if (is_effect(LLVMGetUser(use))) {
+            LLVMValueRef user = LLVMGetUser(use);
+            if (is_effect(user)) {
                 return true;
             }
-            visit(&search, LLVMGetUser(use));
+            if (!LLVMIsATerminatorInst(user)) {
+                visit(&search, user);
+            }
         }
     }
     return false;

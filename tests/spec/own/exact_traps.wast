@@ -54,6 +54,13 @@
         (br_if $out (i32.ne (i32.load8_u (local.get $p)) (i32.const 255)))
         (local.set $p (i32.add (local.get $p) (i32.const 1)))
         (br_if $next (i32.ne (local.get $p) (local.get $end))))))
+  (func (export "useless_tests") (param $p i32) (param $n i32)
+    (block $out
+      (loop $next
+        (br_if $out (i32.ne (i32.load8_u (local.get $p)) (i32.const 128)))
+        (br_if $out (i32.eq (i32.load8_u (local.get $p)) (i32.const 128)))
+        (local.set $p (i32.add (local.get $p) (i32.const 1)))
+        (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))
   (func (export "useless_sum") (param $p i32) (param $n i32) (local $sum i32)
     (loop $next
       (local.set $sum (i32.add (local.get $sum) (i32.load (local.get $p))))
@@ -144,5 +151,7 @@
 (assert_trap (invoke "dead_store" (i32.const 65536) (i32.const 1)) "out of bounds memory access")
 (assert_trap (invoke "useless_loop" (i32.const 65536) (i32.const 65600)) "out of bounds memory access")
 (assert_return (invoke "useless_loop" (i32.const 65535) (i32.const 65600)))
+(assert_trap (invoke "useless_tests" (i32.const 65536) (i32.const 1)) "out of bounds memory access")
+(assert_return (invoke "useless_tests" (i32.const 65535) (i32.const 2)))
 (assert_trap (invoke "useless_sum" (i32.const 65500) (i32.const 10)) "out of bounds memory access")
 (assert_return (invoke "useless_sum" (i32.const 65500) (i32.const 9)))
