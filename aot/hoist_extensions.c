@@ -106,12 +106,20 @@ static bool close_group(struct group *group)
 static void fill_phi(struct unit *unit, const struct group *group, unsigned at)
 {
     LLVMValueRef phi = group->phis[at];
+    LLVMValueRef last = NULL;
+    LLVMValueRef wide = NULL;
 
     for (unsigned i = 0; i < LLVMCountIncoming(phi); i++) {
         LLVMValueRef value = LLVMGetIncomingValue(phi, i);
         LLVMBasicBlockRef block = LLVMGetIncomingBlock(phi, i);
         unsigned member = find_in_group(group, value);
-        LLVMValueRef wide = member < group->count ? group->wide[member] : extend(unit, value);
+        if (member < group->count) {
+            wide = group->wide[member];
+        } else if (value != last) {
+            /* A large br_table brings one value many times. */
+            wide = extend(unit, value);
+        }
+        last = value;
         LLVMAddIncoming(group->wide[at], &wide, &block, 1);
     }
 }
