@@ -48,6 +48,44 @@ static void hide_operand(struct unit *unit, LLVMValueRef user, unsigned operand)
     }
 }
 
+/* Hides far constants that a phi, i32 or i64, takes over. Edges from one block must bring the same
+ * value, hence the look back. */
+static void hide_incoming(struct unit *unit, LLVMValueRef phi)
+{
+    for (unsigned i = 0; i < LLVMCountIncoming(phi); i++) {
+        LLVMValueRef value = LLVMGetIncomingValue(phi, i);
+        LLVMBasicBlockRef block = LLVMGetIncomingBlock(phi, i);
+        unsigned same = 0;
+        if (!is_far(value)) {
+            continue;
+        }
+        while (LLVMGetIncomingBlock(phi, same) != block) {
+            same++;
+        }
+        LLVMPositionBuilderBefore(unit->builder, LLVMGetBasicBlockTerminator(block));
+        LLVMSetOperand(
+            phi, i,
+            same < i ? LLVMGetIncomingValue(phi, same)
+                     : LLVMBuildIntCast2(unit->builder,
+                                         unit_opaque_i64(unit, LLVMConstIntGetZExtValue(value)),
+                                         LLVMTypeOf(phi), 0, ""));
+    }
+}
+
+#define CHAIN_MAX 8
+
+/* Where a loop begins: code generation adds it to the addresses of all rounds. */
+static void hide_beginnings(struct unit *unit, LLVMValueRef value, int depth)
+{
+    if (LLVMIsAPHINode(value)) {
+        hide_incoming(unit, value);
+    } else if (depth < CHAIN_MAX / 2 && (LLVMIsACastInst(value) || LLVMIsABinaryOperator(value))) {
+        for (int i = 0; i < LLVMGetNumOperands(value); i++) {
+            hide_beginnings(unit, LLVMGetOperand(value, (unsigned)i), depth + 1);
+        }
+    }
+}
+
 /* What instruction selection takes for a sum with a constant. */
 static void hide_in_index(struct unit *unit, LLVMValueRef index)
 {
@@ -67,8 +105,6 @@ static void hide_in_index(struct unit *unit, LLVMValueRef index)
 }
 
 /* Sums with a register: instruction selection would make the constant a displacement. */
-#define CHAIN_MAX 8
-
 static void hide_in_sum(struct unit *unit, LLVMValueRef address, int depth)
 {
     if (!LLVMIsAGetElementPtrInst(address) || LLVMGetNumOperands(address) != 2 ||
@@ -77,6 +113,7 @@ static void hide_in_sum(struct unit *unit, LLVMValueRef address, int depth)
     }
     LLVMValueRef index = LLVMGetOperand(address, 1);
     hide_in_index(unit, index);
+    hide_beginnings(unit, index, 0);
     for (LLVMUseRef use = LLVMGetFirstUse(address); use != NULL; use = LLVMGetNextUse(use)) {
         LLVMValueRef user = LLVMGetUser(use);
         if (LLVMIsAGetElementPtrInst(user) && LLVMGetOperand(user, 0) == address &&

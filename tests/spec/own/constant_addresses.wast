@@ -46,3 +46,21 @@
 (assert_trap (invoke "one either way") "out of bounds memory access")
 (assert_trap (invoke "or all bits") "out of bounds memory access")
 (assert_trap (invoke "xor itself") "out of bounds memory access")
+
+;; Where a loop begins: code generation adds it to the addresses of all rounds.
+(module
+  (memory 1)
+  (func (export "begins far") (local $p i32) (local $q i32) (local $n i32)
+    (local.set $p (i32.const 2063462141))
+    (local.set $q (i32.const 53246))
+    (local.set $n (i32.const 61))
+    (block $out
+      (loop $next
+        (br_if $out (i32.eqz (local.get $n)))
+        (br_if $out (i32.eq (i32.load8_u (local.get $p)) (i32.load8_u (local.get $q))))
+        (br_if $out (i32.eqz (i32.load8_u (local.get $q))))
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+        (local.set $p (i32.add (local.get $p) (i32.const 1)))
+        (local.set $q (i32.add (local.get $q) (i32.const 1)))
+        (br $next)))))
+(assert_trap (invoke "begins far") "out of bounds memory access")
