@@ -48,41 +48,52 @@ static void hide_operand(struct unit *unit, LLVMValueRef user, unsigned operand)
     }
 }
 
-/* Hides far constants that a phi, i32 or i64, takes over. Edges from one block must bring the same
- * value, hence the look back. */
-static void hide_incoming(struct unit *unit, LLVMValueRef phi)
+/* Hides constants that a phi, i32 or i64, takes over and that are far with the addend. Edges from
+ * one block must bring the same value, hence the look back. */
+static void hide_incoming(struct unit *unit, LLVMValueRef phi, uint64_t addend)
 {
+    bool is_narrow = LLVMTypeOf(phi) == unit->i32;
+
     for (unsigned i = 0; i < LLVMCountIncoming(phi); i++) {
         LLVMValueRef value = LLVMGetIncomingValue(phi, i);
         LLVMBasicBlockRef block = LLVMGetIncomingBlock(phi, i);
         unsigned same = 0;
-        if (!is_far(value)) {
+        if (!LLVMIsAConstantInt(value)) {
+            continue;
+        }
+        uint64_t number = LLVMConstIntGetZExtValue(value);
+        uint64_t sum = is_narrow ? (uint32_t)(number + addend) : number + addend;
+        if (sum < ADDRESS_DIRECT_BYTES) {
             continue;
         }
         while (LLVMGetIncomingBlock(phi, same) != block) {
             same++;
         }
-        LLVMPositionBuilderBefore(unit->builder, LLVMGetBasicBlockTerminator(block));
-        LLVMSetOperand(
-            phi, i,
-            same < i ? LLVMGetIncomingValue(phi, same)
-                     : LLVMBuildIntCast2(unit->builder,
-                                         unit_opaque_i64(unit, LLVMConstIntGetZExtValue(value)),
-                                         LLVMTypeOf(phi), 0, ""));
+        if (same == i) {
+            LLVMPositionBuilderBefore(unit->builder, LLVMGetBasicBlockTerminator(block));
+            value = unit_opaque_i64(unit, number);
+            value = LLVMBuildIntCast2(unit->builder, value, LLVMTypeOf(phi), 0, "");
+        } else {
+            value = LLVMGetIncomingValue(phi, same);
+        }
+        LLVMSetOperand(phi, i, value);
     }
 }
 
-#define CHAIN_MAX 8
-
 /* Where a loop begins: code generation adds it to the addresses of all rounds. */
-static void hide_beginnings(struct unit *unit, LLVMValueRef value, int depth)
+static void hide_beginning(struct unit *unit, LLVMValueRef index)
 {
-    if (LLVMIsAPHINode(value)) {
-        hide_incoming(unit, value);
-    } else if (depth < CHAIN_MAX / 2 && (LLVMIsACastInst(value) || LLVMIsABinaryOperator(value))) {
-        for (int i = 0; i < LLVMGetNumOperands(value); i++) {
-            hide_beginnings(unit, LLVMGetOperand(value, (unsigned)i), depth + 1);
-        }
+    LLVMValueRef value = LLVMIsAZExtInst(index) ? LLVMGetOperand(index, 0) : index;
+    uint64_t addend = 0;
+
+    if (LLVMIsAInstruction(value) && LLVMGetInstructionOpcode(value) == LLVMAdd &&
+        LLVMIsAConstantInt(LLVMGetOperand(value, 1))) {
+        addend = LLVMConstIntGetZExtValue(LLVMGetOperand(value, 1));
+        value = LLVMGetOperand(value, 0);
+    }
+    if (LLVMIsAPHINode(value) &&
+        (LLVMTypeOf(value) == unit->i32 || LLVMTypeOf(value) == unit->i64)) {
+        hide_incoming(unit, value, addend);
     }
 }
 
@@ -105,6 +116,8 @@ static void hide_in_index(struct unit *unit, LLVMValueRef index)
 }
 
 /* Sums with a register: instruction selection would make the constant a displacement. */
+#define CHAIN_MAX 8
+
 static void hide_in_sum(struct unit *unit, LLVMValueRef address, int depth)
 {
     if (!LLVMIsAGetElementPtrInst(address) || LLVMGetNumOperands(address) != 2 ||
@@ -113,7 +126,7 @@ static void hide_in_sum(struct unit *unit, LLVMValueRef address, int depth)
     }
     LLVMValueRef index = LLVMGetOperand(address, 1);
     hide_in_index(unit, index);
-    hide_beginnings(unit, index, 0);
+    hide_beginning(unit, index);
     for (LLVMUseRef use = LLVMGetFirstUse(address); use != NULL; use = LLVMGetNextUse(use)) {
         LLVMValueRef user = LLVMGetUser(use);
         if (LLVMIsAGetElementPtrInst(user) && LLVMGetOperand(user, 0) == address &&

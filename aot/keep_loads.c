@@ -16,6 +16,7 @@
 /* Searches are cut off here: taking a live load for dead costs a little speed, never a trap. */
 #define VISIT_MAX       256u
 #define LOOP_BLOCKS_MAX 64u
+#define QUIET_MAX       4u
 
 struct search {
     LLVMValueRef values[VISIT_MAX + 1];
@@ -148,6 +149,48 @@ static bool leads_to(LLVMBasicBlockRef from, LLVMBasicBlockRef to)
     return false;
 }
 
+static bool does_nothing(LLVMBasicBlockRef block)
+{
+    for (LLVMValueRef in = LLVMGetFirstInstruction(block); !LLVMIsABranchInst(in);
+         in = LLVMGetNextInstruction(in)) {
+        if (!LLVMIsACastInst(in) && !LLVMIsABinaryOperator(in) && !LLVMIsACmpInst(in) &&
+            !LLVMIsAGetElementPtrInst(in)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The first block behind this one, or itself, in which something happens, or where the ways
+ * part to what differs. */
+static LLVMBasicBlockRef next_to_do(LLVMBasicBlockRef block, unsigned depth)
+{
+    if (depth == QUIET_MAX || !does_nothing(block)) {
+        return block;
+    }
+    LLVMValueRef end = LLVMGetBasicBlockTerminator(block);
+    LLVMBasicBlockRef next = next_to_do(LLVMGetSuccessor(end, 0), depth + 1);
+    for (unsigned i = 1; i < LLVMGetNumSuccessors(end); i++) {
+        if (next_to_do(LLVMGetSuccessor(end, i), depth + 1) != next) {
+            return block;
+        }
+    }
+    return next;
+}
+
+/* Whether the same happens next on all ways. */
+static bool decides_nothing(LLVMValueRef branch)
+{
+    LLVMBasicBlockRef next = next_to_do(LLVMGetSuccessor(branch, 0), 0);
+
+    for (unsigned i = 1; i < LLVMGetNumSuccessors(branch); i++) {
+        if (next_to_do(LLVMGetSuccessor(branch, i), 0) != next) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* A choice between ways that all stay in a loop, which may be vectorised for it. Any other may
  * turn out not to matter, when nothing happens on either way. */
 static bool stays_in_loop(LLVMValueRef branch)
@@ -169,7 +212,7 @@ static bool is_effect(LLVMValueRef user)
                LLVMGetTypeKind(LLVMTypeOf(user)) == LLVMVoidTypeKind;
     case LLVMBr:
     case LLVMSwitch:
-        return stays_in_loop(user);
+        return stays_in_loop(user) && !decides_nothing(user);
     case LLVMRet:
     case LLVMStore:
     case LLVMLoad:

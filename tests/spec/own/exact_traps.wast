@@ -61,6 +61,16 @@
         (br_if $out (i32.eq (i32.load8_u (local.get $p)) (i32.const 128)))
         (local.set $p (i32.add (local.get $p) (i32.const 1)))
         (br_if $next (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))
+  (global $fuel (mut i32) (i32.const 3))
+  (func (export "useless_tests_again")
+    (loop $again
+      (if (i32.eqz (global.get $fuel)) (then (unreachable)))
+      (global.set $fuel (i32.sub (global.get $fuel) (i32.const 1)))
+      (block $out
+        (br_if $out (i32.eqz (i32.load8_u (i32.const 196582))))
+        (br_if $out (i32.ne (i32.load8_u (i32.const 196582)) (i32.const 0)))
+        (unreachable))
+      (br $again)))
   (func (export "useless_sum") (param $p i32) (param $n i32) (local $sum i32)
     (loop $next
       (local.set $sum (i32.add (local.get $sum) (i32.load (local.get $p))))
@@ -152,6 +162,7 @@
 (assert_trap (invoke "useless_loop" (i32.const 65536) (i32.const 65600)) "out of bounds memory access")
 (assert_return (invoke "useless_loop" (i32.const 65535) (i32.const 65600)))
 (assert_trap (invoke "useless_tests" (i32.const 65536) (i32.const 1)) "out of bounds memory access")
+(assert_trap (invoke "useless_tests_again") "out of bounds memory access")
 (assert_return (invoke "useless_tests" (i32.const 65535) (i32.const 2)))
 (assert_trap (invoke "useless_sum" (i32.const 65500) (i32.const 10)) "out of bounds memory access")
 (assert_return (invoke "useless_sum" (i32.const 65500) (i32.const 9)))
