@@ -230,13 +230,11 @@ static void optimize(struct unit *unit)
     }
     unit_fence_floats(unit);
     unit_mark_loads(unit);
-    if (is_quick) {
-        target_simplify(unit->target, unit->llvm);
-    } else {
+    if (!is_quick) {
         unit_name_memory(unit);
-        target_simplify(unit->target, unit->llvm);
-        unit_unname_memory(unit);
     }
+    target_simplify(unit->target, unit->llvm);
+    unit_unname_memory(unit);
     unit_unmark_loads(unit, false);
     if (!is_quick) {
         unit_widen_scans(unit);

@@ -273,7 +273,7 @@ void unit_unmark_loads(struct unit *unit, bool is_last);
 /* Around the first of them: see aot/local_memory.c. */
 void unit_name_memory(struct unit *unit);
 void unit_unname_memory(struct unit *unit);
-/* Between phases, while no load has a mark: loops that look for a byte read eight at a time. */
+/* Between phases, while no load has a mark: loops that look for a byte read sixteen at a time. */
 void unit_widen_scans(struct unit *unit);
 /* These run after optimisation. */
 void unit_hoist_extensions(struct unit *unit);
@@ -282,6 +282,11 @@ void unit_hide_far_addresses(struct unit *unit);
 /* Visits every instruction of the unit. The visitor may insert some, and replace uses. */
 typedef void unit_visitor(struct unit *unit, LLVMValueRef instruction);
 void unit_for_each_instruction(struct unit *unit, unit_visitor *visit);
+/* Hands every call of an intrinsic to `remove`, which must erase it, and deletes the declaration.
+ */
+void unit_remove_intrinsic(struct unit *unit, const char *name, void (*remove)(LLVMValueRef call));
+/* The first edge of a phi from the block of edge `at`: both must bring the same value. */
+unsigned unit_first_edge(LLVMValueRef phi, unsigned at);
 /* The symbol of memory 0 as it is now: the optimiser deletes it when nothing uses it any more. */
 void unit_find_memory_zero(struct unit *unit);
 

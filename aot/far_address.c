@@ -48,8 +48,7 @@ static void hide_operand(struct unit *unit, LLVMValueRef user, unsigned operand)
     }
 }
 
-/* Hides constants that a phi, i32 or i64, takes over and that are far with the addend. Edges from
- * one block must bring the same value, hence the look back. */
+/* Hides constants that a phi, i32 or i64, takes over and that are far with the addend. */
 static void hide_incoming(struct unit *unit, LLVMValueRef phi, uint64_t addend)
 {
     bool is_narrow = LLVMTypeOf(phi) == unit->i32;
@@ -57,7 +56,6 @@ static void hide_incoming(struct unit *unit, LLVMValueRef phi, uint64_t addend)
     for (unsigned i = 0; i < LLVMCountIncoming(phi); i++) {
         LLVMValueRef value = LLVMGetIncomingValue(phi, i);
         LLVMBasicBlockRef block = LLVMGetIncomingBlock(phi, i);
-        unsigned same = 0;
         if (!LLVMIsAConstantInt(value)) {
             continue;
         }
@@ -66,15 +64,13 @@ static void hide_incoming(struct unit *unit, LLVMValueRef phi, uint64_t addend)
         if (sum < ADDRESS_DIRECT_BYTES) {
             continue;
         }
-        while (LLVMGetIncomingBlock(phi, same) != block) {
-            same++;
-        }
-        if (same == i) {
+        unsigned first = unit_first_edge(phi, i);
+        if (first == i) {
             LLVMPositionBuilderBefore(unit->builder, LLVMGetBasicBlockTerminator(block));
             value = unit_opaque_i64(unit, number);
             value = LLVMBuildIntCast2(unit->builder, value, LLVMTypeOf(phi), 0, "");
         } else {
-            value = LLVMGetIncomingValue(phi, same);
+            value = LLVMGetIncomingValue(phi, first);
         }
         LLVMSetOperand(phi, i, value);
     }

@@ -98,24 +98,20 @@ static void fence_outgoing(struct unit *unit, LLVMValueRef user, unsigned count)
     }
 }
 
-/* Edges from one block must bring the same value, hence the look back. */
 static void fence_incoming(struct unit *unit, LLVMValueRef phi)
 {
     unsigned count = LLVMCountIncoming(phi);
 
     for (unsigned i = 0; i < count; i++) {
         LLVMBasicBlockRef block = LLVMGetIncomingBlock(phi, i);
-        unsigned same = 0;
         if (!unit_is_telling(LLVMGetOperand(phi, i))) {
             continue;
         }
-        while (LLVMGetIncomingBlock(phi, same) != block) {
-            same++;
-        }
+        unsigned first = unit_first_edge(phi, i);
         LLVMSetOperand(
             phi, i,
-            same < i ? LLVMGetOperand(phi, same)
-                     : fence(unit, LLVMGetBasicBlockTerminator(block), LLVMGetOperand(phi, i)));
+            first < i ? LLVMGetOperand(phi, first)
+                      : fence(unit, LLVMGetBasicBlockTerminator(block), LLVMGetOperand(phi, i)));
     }
 }
 

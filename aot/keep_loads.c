@@ -8,8 +8,6 @@
  * goes. Code generation, too, can find out that a value is not needed, or needed elsewhere:
  * in the end all are volatile. See docs/decisions/0007.
  */
-#include <string.h>
-
 #include "aot/codegen.h"
 
 #define MARK_NAME "llvm.annotation"
@@ -102,25 +100,6 @@ static void remove_mark(LLVMValueRef call)
     LLVMInstructionEraseFromParent(call);
     if (LLVMIsABitCastInst(value) && LLVMGetFirstUse(value) == NULL) {
         LLVMInstructionEraseFromParent(value);
-    }
-}
-
-static void remove_marks(struct unit *unit)
-{
-    unsigned id = LLVMLookupIntrinsicID(MARK_NAME, strlen(MARK_NAME));
-    LLVMValueRef next;
-
-    for (LLVMValueRef function = LLVMGetFirstFunction(unit->llvm); function != NULL;
-         function = next) {
-        LLVMUseRef use;
-
-        next = LLVMGetNextFunction(function);
-        if (LLVMGetIntrinsicID(function) == id) {
-            while ((use = LLVMGetFirstUse(function)) != NULL) {
-                remove_mark(LLVMGetUser(use));
-            }
-            LLVMDeleteFunction(function);
-        }
     }
 }
 
@@ -309,6 +288,6 @@ void unit_mark_loads(struct unit *unit)
 void unit_unmark_loads(struct unit *unit, bool is_last)
 {
     allow_copy_loops(unit, true);
-    remove_marks(unit);
+    unit_remove_intrinsic(unit, MARK_NAME, remove_mark);
     visit_all(unit, is_last ? make_volatile : keep_dead);
 }

@@ -4,8 +4,6 @@
  * the accesses of the whole unit, and 13 % of SQLite's compilation at -O3 were this search. The
  * name is an intrinsic that alias analysis looks through, and that costs nothing.
  */
-#include <string.h>
-
 #include "aot/codegen.h"
 
 #define NAME "llvm.strip.invariant.group"
@@ -47,24 +45,13 @@ void unit_name_memory(struct unit *unit)
     }
 }
 
+static void remove_name(LLVMValueRef call)
+{
+    LLVMReplaceAllUsesWith(call, LLVMGetOperand(call, 0));
+    LLVMInstructionEraseFromParent(call);
+}
+
 void unit_unname_memory(struct unit *unit)
 {
-    unsigned id = LLVMLookupIntrinsicID(NAME, strlen(NAME));
-    LLVMValueRef next;
-
-    for (LLVMValueRef function = LLVMGetFirstFunction(unit->llvm); function != NULL;
-         function = next) {
-        LLVMUseRef use;
-
-        next = LLVMGetNextFunction(function);
-        if (LLVMGetIntrinsicID(function) != id) {
-            continue;
-        }
-        while ((use = LLVMGetFirstUse(function)) != NULL) {
-            LLVMValueRef call = LLVMGetUser(use);
-            LLVMReplaceAllUsesWith(call, LLVMGetOperand(call, 0));
-            LLVMInstructionEraseFromParent(call);
-        }
-        LLVMDeleteFunction(function);
-    }
+    unit_remove_intrinsic(unit, NAME, remove_name);
 }

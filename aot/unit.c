@@ -415,3 +415,32 @@ void unit_find_memory_zero(struct unit *unit)
 {
     unit->memory_zero = LLVMGetNamedGlobal(unit->llvm, "wasm_memory");
 }
+
+void unit_remove_intrinsic(struct unit *unit, const char *name, void (*remove)(LLVMValueRef call))
+{
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMValueRef next;
+
+    for (LLVMValueRef function = LLVMGetFirstFunction(unit->llvm); function != NULL;
+         function = next) {
+        LLVMUseRef use;
+
+        next = LLVMGetNextFunction(function);
+        if (LLVMGetIntrinsicID(function) == id) {
+            while ((use = LLVMGetFirstUse(function)) != NULL) {
+                remove(LLVMGetUser(use));
+            }
+            LLVMDeleteFunction(function);
+        }
+    }
+}
+
+unsigned unit_first_edge(LLVMValueRef phi, unsigned at)
+{
+    unsigned first = 0;
+
+    while (LLVMGetIncomingBlock(phi, first) != LLVMGetIncomingBlock(phi, at)) {
+        first++;
+    }
+    return first;
+}

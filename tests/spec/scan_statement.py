@@ -53,21 +53,17 @@ def scan_loop(body):
     code += [body.expression("i", 1), const("i", 63) + b"\x71" + const("i", 1) + b"\x72\x21"
              + leb(counter)]
     tests = byte_tests(body, places)
-    goes_on = b"\x0c\0"
+    steps, goes_on = [], b"\x0c\0"
     shape = random.randrange(4 if may_trap else 3)
     if shape == 0:   # a counter that is looked at first
         tests.insert(0, get(counter) + b"\x45" + BR_IF_OUT)
         steps = [grow(counter, -1)]
     elif shape == 1:   # last
-        steps = []
         goes_on = get(counter) + const("i", 1) + b"\x6b\x22" + leb(counter) + b"\x0d\0"
     elif shape == 2:   # upward, to what an address was at first, further on
         end = body.add_local("i")
         code.append(get(places[0]) + get(counter) + b"\x6a\x21" + leb(end))
-        steps = []
         goes_on = get(places[0]) + get(end) + DIFFERENT + b"\x0d\0"
-    else:
-        steps = []
     loop = [*tests, *steps, *(grow(place) for place in places), goes_on]
     code += [b"\x02\x40\x03\x40" + b"".join(loop) + END + END]
     # What it came to.
